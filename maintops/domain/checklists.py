@@ -1,0 +1,100 @@
+"""A checklist: what to check or do, on which servers, how often. Values only; `maintops.files` reads them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from maintops.domain.outcomes import Severity
+
+DEFAULT_TIMEOUT = 20.0
+"""Seconds that a check may take on a server where its author says nothing."""
+
+DEFAULT_LIMIT = 1024 * 1024
+"""Bytes of output that a check may give where its author says nothing."""
+
+
+@dataclass(frozen=True, slots=True)
+class FollowUpTemplate:
+    """What a rule asks to be done. `title` is a template over the facts; the rest are ids of the team's registers."""
+
+    title: str
+    skill: str | None = None
+    part: str | None = None
+    knowledge: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """`when` is an expression over the facts of one subject; `finding` a template over the same."""
+
+    when: str
+    severity: Severity
+    finding: str
+    follow_up: FollowUpTemplate | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    """One item that observes. Exactly one of `probe`, `command`, `playbook` and `role` is set.
+
+    `parser` (text, lines, json, jc:NAME or a plug-in's) and `subject` (the fact that names the subject where the
+    parser gives a list of objects) belong to `command`. `become` None means: as the inventory says. `parameters`
+    are this check's own values for its probe's parameters. `playbook` is an absolute path.
+    """
+
+    id: str
+    title: str
+    why: str = ""
+    tags: tuple[str, ...] = ()
+    probe: str | None = None
+    command: str | None = None
+    parser: str | None = None
+    subject: str | None = None
+    playbook: str | None = None
+    role: str | None = None
+    parameters: Mapping[str, Any] = field(default_factory=dict)
+    rules: tuple[Rule, ...] = ()
+    timeout: float = DEFAULT_TIMEOUT
+    limit: int = DEFAULT_LIMIT
+    become: bool | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One item that a person carries out. `evidence` names what proves it: photo, file or reading."""
+
+    id: str
+    title: str
+    manual: str
+    evidence: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Cadence:
+    """How often a checklist is due, per criticality: one of day, week, month, quarter, half-year, year."""
+
+    core: str
+    standard: str
+
+    def __str__(self) -> str:
+        if self.core == self.standard:
+            return f"every {self.core}"
+        return f"core servers every {self.core}, others every {self.standard}"
+
+
+@dataclass(frozen=True, slots=True)
+class Checklist:
+    """`version` is the SHA-256 of the file it was read from (hex); `file` its path; `parameters` the defaults."""
+
+    name: str
+    title: str
+    service: str
+    cadence: Cadence
+    hosts: str
+    checks: tuple[Check, ...]
+    steps: tuple[Step, ...] = ()
+    parameters: Mapping[str, Any] = field(default_factory=dict)
+    version: str = ""
+    file: str = ""

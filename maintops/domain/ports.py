@@ -1,0 +1,289 @@
+"""The protocols between the middle of the house and its sides, and the values that they exchange."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import StrEnum
+from typing import Any, Protocol
+
+from maintops.domain.findings import Finding, FindingState
+from maintops.domain.followups import FollowUp
+from maintops.domain.outcomes import Severity
+from maintops.domain.records import ServiceRecord
+from maintops.domain.runs import Event, Progressed, Run, RunEnded, RunPlanned
+from maintops.domain.servers import Server
+
+Clock = Callable[[], datetime]
+"""Now, in UTC and aware of it."""
+
+Stop = Callable[[], str | None]
+"""Why a run must end now (cancelled, deadline), or None. Runners ask at least twice a second."""
+
+
+# --- runners ---------------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Script:
+    """A compiled one-trip script: POSIX sh in ASCII, whose frames carry `digest`.
+
+    `seconds` is the longest that it can take on a server by its own timeouts, `limit` the most bytes that it can
+    answer; `become` says whether it is to be run as another user.
+    """
+
+    text: str
+    digest: str
+    become: bool
+    checks: tuple[str, ...]
+    seconds: float
+    limit: int
+
+
+@dataclass(frozen=True, slots=True)
+class Trip:
+    """What is to be asked of one server: one script, or two where some checks need become and others must not have it.
+    Both travel over one connection."""
+
+    server: Server
+    scripts: tuple[Script, ...]
+
+
+class FailureKind(StrEnum):
+    """Why an answer is missing or not whole."""
+
+    UNREACHABLE = "unreachable"  # no connection, wrong host key, login or become refused: nothing was asked
+    BROKEN = "broken"  # the connection died in the middle
+    STOPPED = "stopped"  # maintops ended it: cancelled, deadline
+    OVERTIME = "overtime"  # the script did not end within its own seconds
+    OVERFLOW = "overflow"  # more bytes than the script can answer
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """`why` is one sentence for people that holds no secret."""
+
+    kind: FailureKind
+    why: str
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """What came back for one script: the stream as far as it came, and what went wrong, if anything did."""
+
+    stream: bytes
+    failure: Failure | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Delivery:
+    """A server's replies, one per script of its trip and in their order."""
+
+    server: str
+    replies: tuple[Reply, ...]
+    started: datetime
+    ended: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Pulse:
+    """A sign of life of a runner: the servers being asked, and the check that is being answered where that is known."""
+
+    in_flight: Mapping[str, str]
+
+
+class Runner(Protocol):
+    """Carries scripts to servers and brings answers back, as they arrive."""
+
+    name: str
+
+    def refusal(self, server: Server) -> str | None:
+        """Why this runner cannot ask this server, in words for people; None when it can."""
+
+    def ask(self, trips: Sequence[Trip], *, forks: int, stop: Stop) -> Iterator[Delivery | Pulse]:
+        """Asks every server, at most `forks` at a time, and yields each one's delivery as it arrives, with a Pulse at
+        least every 30 seconds in between. A server's failure is data, never an exception. When `stop` gives a
+        reason, what is in flight is cut off and delivered as far as it came (FailureKind.STOPPED); servers whose turn
+        had not come are not delivered at all."""
+
+
+@dataclass(frozen=True, slots=True)
+class Content:
+    """Ansible content to be previewed: a playbook's absolute path, or a role's name. `folder` is where roles and
+    collections of the checklist are looked for; `variables` are given as extra variables."""
+
+    playbook: str | None = None
+    role: str | None = None
+    folder: str = ""
+    become: bool | None = None
+    variables: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Previewed:
+    """One task on one server in check mode. `status`: ok, changed, failed, skipped, ignored. `diff` is text."""
+
+    task: str
+    status: str
+    diff: str = ""
+    message: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Preview:
+    """What check mode said about one server. No tasks at all: the content does not address it."""
+
+    server: str
+    tasks: tuple[Previewed, ...] = ()
+    failure: Failure | None = None
+
+
+class Previewer(Protocol):
+    """Runs Ansible content in check mode: nothing is changed."""
+
+    def preview(
+        self, content: Content, servers: Sequence[Server], *, forks: int, timeout: float, stop: Stop
+    ) -> Iterator[Preview | Pulse]:
+        """Yields one Preview per server (a server that Ansible does not account for has a failure)."""
+
+
+# --- store -----------------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Remembered:
+    """What a server's last record said about one subject of a check. `vanished`: a lasting subject that was not
+    there when its check was measured last; its facts are those of the last time that it was."""
+
+    facts: Mapping[str, Any]
+    record: str
+    at: datetime
+    not_offered: tuple[str, ...] = ()
+    vanished: bool = False
+
+
+Subjects = Mapping[str | None, Remembered]
+
+
+@dataclass(frozen=True, slots=True)
+class Memory:
+    """What the store knows about one server before a record is judged: the last facts per check and subject, all of
+    its findings (gone ones too), and its follow-ups that are not closed."""
+
+    facts: Mapping[str, Subjects] = field(default_factory=dict)
+    findings: tuple[Finding, ...] = ()
+    followups: tuple[FollowUp, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """What is to be kept: the record, the facts per check that replace the remembered ones, and every finding and
+    follow-up that is new or changed."""
+
+    record: ServiceRecord
+    facts: Mapping[str, Subjects] = field(default_factory=dict)
+    findings: tuple[Finding, ...] = ()
+    followups: tuple[FollowUp, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Sighting:
+    """One change or sighting in a finding's life, oldest first in a history."""
+
+    record: str
+    at: datetime
+    state: FindingState
+    severity: Severity
+    message: str
+
+
+class Store(Protocol):
+    """Where everything that happened is kept. Every writing method is one transaction, durable when it returns.
+
+    Raises StoreError (locked, full, missing, unreachable), in words for people. Ids may be given as prefixes
+    where a method says so; an unknown or ambiguous one raises UsageError that names it.
+    """
+
+    def begin(self, planned: RunPlanned) -> None:
+        """Writes a run down before its first connection."""
+
+    def append(self, run: str, event: Progressed | RunEnded) -> None:
+        """Appends an event. A run that has ended takes no more events: they are dropped."""
+
+    def commit(
+        self, run: str, record: str, server: str, judge: Callable[[Memory], Verdict], answer: bytes, at: datetime
+    ) -> Verdict | None:
+        """Judges and keeps one server's record in one transaction, and appends ServerAnswered.
+
+        `judge` gets the server's memory, locked against other runs until the commit. `answer` is the raw stream, kept
+        for a few days (empty: nothing is kept). Returns None, changing nothing, where this record exists already.
+        """
+
+    def prune_answers(self, before: datetime) -> int:
+        """Forgets raw answers of records that ended before a time; returns how many."""
+
+    def memory(self, server: str) -> Memory:
+        """What is known about a server."""
+
+    def answer(self, record: str) -> bytes | None:
+        """The raw answer of a record, while it is kept."""
+
+    def runs(self, limit: int | None = None) -> list[Run]:
+        """Runs, newest first."""
+
+    def run(self, prefix: str) -> Run:
+        """One run by its id, a prefix of it, or `last`."""
+
+    def events(self, run: str) -> list[Event]:
+        """A run's journal, oldest first."""
+
+    def records(
+        self,
+        *,
+        run: str | None = None,
+        server: str | None = None,
+        checklist: str | None = None,
+        limit: int | None = None,
+    ) -> Iterator[ServiceRecord]:
+        """Records, newest first; those of one run in planned order."""
+
+    def record(self, prefix: str) -> ServiceRecord:
+        """One record by its id or a prefix of it."""
+
+    def findings(self, *, server: str | None = None, gone: bool = False) -> list[Finding]:
+        """Findings, worst and newest first; with `gone`, also those that are gone."""
+
+    def finding(self, prefix: str) -> Finding:
+        """One finding by its id or a prefix of it."""
+
+    def history(self, finding: str) -> list[Sighting]:
+        """A finding's life, oldest first."""
+
+    def followups(self, *, server: str | None = None, closed: bool = False) -> list[FollowUp]:
+        """Follow-ups, oldest first; with `closed`, also those that are closed."""
+
+    def followup(self, prefix: str) -> FollowUp:
+        """One follow-up by its id or a prefix of it."""
+
+    def change_followup(self, id: str, change: Callable[[FollowUp], FollowUp]) -> FollowUp:
+        """Reads, changes and writes one follow-up in one transaction (states: FollowUpState)."""
+
+    def close(self) -> None:
+        """Lets go of the database."""
+
+
+# --- observers -------------------------------------------------------------------------------------------------------
+
+
+class Observer(Protocol):
+    """Is told what happened, after it was made durable."""
+
+    def told(self, event: Event, record: ServiceRecord | None) -> None:
+        """`record` comes with ServerAnswered."""
+
+
+def tell(observers: Iterable[Observer], event: Event, record: ServiceRecord | None = None) -> None:
+    """Tells every observer."""
+    for observer in observers:
+        observer.told(event, record)

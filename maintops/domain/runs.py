@@ -1,0 +1,138 @@
+"""A run is a journal: its state is a fold over its events."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import StrEnum
+
+from maintops.domain.outcomes import Outcome
+
+
+class RunState(StrEnum):
+    """`finished`: every server had its turn or its deadline; `cancelled`: a person stopped it; `interrupted`: the
+    process that carried it out died. The diagram is in docs/states.md."""
+
+    RUNNING = "running"
+    FINISHED = "finished"
+    CANCELLED = "cancelled"
+    INTERRUPTED = "interrupted"
+
+
+@dataclass(frozen=True, slots=True)
+class Owner:
+    """The process that carries a run out. `machine` and `boot` tell whether it can still be alive here; `ticks` is the
+    process's start time (clock ticks since boot, field 22 of /proc/PID/stat), which tells a reused pid apart."""
+
+    host: str
+    machine: str
+    boot: str
+    pid: int
+    ticks: int
+
+
+@dataclass(frozen=True, slots=True)
+class PlannedServer:
+    """One server of a run: `record` is the id its service record will have, `why` the reason for its engine."""
+
+    server: str
+    record: str
+    engine: str
+    why: str = ""
+    customer: str | None = None
+    site: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class RunPlanned:
+    """The first event: everything that the run set out to do. `checks` are the ids planned for every server."""
+
+    run: str
+    checklist: str
+    version: str
+    title: str
+    service: str
+    checks: tuple[str, ...]
+    servers: tuple[PlannedServer, ...]
+    owner: Owner
+    at: datetime
+    engineer: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ServerAnswered:
+    """A server's record is in the store."""
+
+    server: str
+    record: str
+    outcome: Outcome
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Progressed:
+    """A sign of life: how many servers are done, and what is being asked where (server -> check id, or "")."""
+
+    done: int
+    planned: int
+    in_flight: Mapping[str, str]
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class RunEnded:
+    """The last event."""
+
+    state: RunState
+    reason: str
+    at: datetime
+
+
+Event = RunPlanned | ServerAnswered | Progressed | RunEnded
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """A run as its events tell it. `records` maps each server that answered to its record's id."""
+
+    planned: RunPlanned
+    state: RunState = RunState.RUNNING
+    records: Mapping[str, str] = field(default_factory=dict)
+    progress: Progressed | None = None
+    last_sign: datetime | None = None
+    ended: datetime | None = None
+    reason: str = ""
+
+    @property
+    def id(self) -> str:
+        """The run's id."""
+        return self.planned.run
+
+    @property
+    def unanswered(self) -> tuple[PlannedServer, ...]:
+        """The servers that have no record yet, in planned order."""
+        return tuple(one for one in self.planned.servers if one.server not in self.records)
+
+
+def fold(events: Iterable[Event]) -> Run:
+    """The run that a journal tells of. Raises ValueError where the journal does not begin with RunPlanned.
+
+    Nothing that follows the first RunEnded counts: a run ends once.
+    """
+    journal = iter(events)
+    first = next(journal, None)
+    if not isinstance(first, RunPlanned):
+        raise ValueError("a run's journal begins with RunPlanned")
+    records: dict[str, str] = {}
+    progress: Progressed | None = None
+    last = first.at
+    for event in journal:
+        last = event.at
+        if isinstance(event, ServerAnswered):
+            records.setdefault(event.server, event.record)
+        elif isinstance(event, Progressed):
+            progress = event
+        elif isinstance(event, RunEnded):
+            return Run(first, event.state, records, progress, last, event.at, event.reason)
+    return Run(first, RunState.RUNNING, records, progress, last)

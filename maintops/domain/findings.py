@@ -59,7 +59,7 @@ def observe(before: Finding | None, server: str, cell: Cell, record: str, now: d
     Returns None where there is nothing to say: no finding before and none now. A cell that was not measured
     (whatever the reason) changes nothing: `before` is returned as it is.
     """
-    if cell.outcome is Outcome.ATTENTION and cell.severity is not None:
+    if cell.severity is not None and cell.outcome in (Outcome.ATTENTION, Outcome.OK):  # ok: only an info rule matched
         return _seen(before, server, cell, cell.severity, record, now)
     if cell.outcome is Outcome.OK and before is not None and before.state is not FindingState.GONE:
         return replace(before, state=FindingState.GONE, gone_at=now, gone_record=record)

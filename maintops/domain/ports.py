@@ -229,8 +229,8 @@ class Store(Protocol):
     def answer(self, record: str) -> bytes | None:
         """The raw answer of a record, while it is kept."""
 
-    def runs(self, limit: int | None = None) -> list[Run]:
-        """Runs, newest first."""
+    def runs(self, limit: int | None = None, *, unfinished: bool = False) -> list[Run]:
+        """Runs, newest first; with `unfinished`, only those whose state is running."""
 
     def run(self, prefix: str) -> Run:
         """One run by its id, a prefix of it, or `last`."""

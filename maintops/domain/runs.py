@@ -46,7 +46,10 @@ class PlannedServer:
 
 @dataclass(frozen=True, slots=True)
 class RunPlanned:
-    """The first event: everything that the run set out to do. `checks` are the ids planned for every server."""
+    """The first event: everything that the run set out to do.
+
+    `checks` are the ids planned for every server, `titles` their titles in the same order.
+    """
 
     run: str
     checklist: str
@@ -58,6 +61,7 @@ class RunPlanned:
     owner: Owner
     at: datetime
     engineer: str | None = None
+    titles: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

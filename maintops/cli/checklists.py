@@ -1,0 +1,144 @@
+"""maintops checklist, lint and schema: what is checked."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from maintops.cli.options import Format, ShowFormat, complete_checklist, house
+from maintops.cli.output import say, show_json, show_table
+from maintops.domain.checklists import Check, Checklist, Rule
+
+USAGE = 64
+
+
+class Kind(StrEnum):
+    """What there are schemas for."""
+
+    CHECKLIST = "checklist"
+
+
+def register(app: typer.Typer) -> None:
+    """Adds `checklist`, `lint` and `schema`."""
+    group = typer.Typer(help="The checklists that can be run.", no_args_is_help=True)
+    group.command("list")(list_checklists)
+    group.command("show")(show_checklist)
+    app.add_typer(group, name="checklist")
+    app.command("lint")(lint)
+    app.command("schema")(schema)
+
+
+def list_checklists(format: ShowFormat = Format.TEXT) -> int:
+    """List checklists: the repository's own and those that come with maintops."""
+    documents = [_summary(one) for one in house().checklists()]
+    if format is Format.TEXT:
+        documents = [one | {"checks": len(one["checks"]), "steps": len(one["steps"])} for one in documents]
+    show_table(format, documents, ["checklist", "title", "cadence", "checks", "steps"], "no checklists")
+    return 0
+
+
+def show_checklist(
+    checklist: Annotated[str, typer.Argument(help="A name or a file.", autocompletion=complete_checklist)],
+    format: ShowFormat = Format.TEXT,
+) -> int:
+    """Show a checklist: its checks, why they matter, and their rules."""
+    chosen = house().checklist(checklist)
+    if format is Format.JSON:
+        show_json(_document(chosen))
+        return 0
+    for line in _lines(chosen):
+        print(line)
+    return 0
+
+
+def lint(
+    paths: Annotated[list[Path] | None, typer.Argument(help="Files or folders (default: every checklist).")] = None,
+) -> int:
+    """Find every mistake in checklists, as file:line:column: message."""
+    mistakes = house().lint(paths or [])
+    for mistake in mistakes:
+        print(mistake)
+    if mistakes:
+        say(f"{len(mistakes)} mistake{'s' if len(mistakes) > 1 else ''}")
+        return USAGE
+    say("no mistakes")
+    return 0
+
+
+def schema(kind: Annotated[Kind, typer.Argument(help="Of what.")] = Kind.CHECKLIST) -> int:
+    """Print the JSON Schema of a checklist, for editors."""
+    from maintops.files.schemas import checklist_schema
+
+    show_json(checklist_schema())
+    return 0
+
+
+def _summary(one: Checklist) -> dict[str, Any]:
+    return {
+        "checklist": one.name,
+        "title": one.title,
+        "cadence": str(one.cadence),
+        "checks": [check.id for check in one.checks],
+        "steps": [step.id for step in one.steps],
+    }
+
+
+def _document(one: Checklist) -> dict[str, Any]:
+    return _summary(one) | {
+        "service": one.service,
+        "hosts": one.hosts,
+        "version": one.version,
+        "file": one.file,
+        "parameters": dict(one.parameters),
+        "checks": [_check_document(check) for check in one.checks],
+        "steps": [{"id": step.id, "title": step.title, "manual": step.manual} for step in one.steps],
+    }
+
+
+def _check_document(check: Check) -> dict[str, Any]:
+    return {
+        "id": check.id,
+        "title": check.title,
+        "why": check.why,
+        "tags": list(check.tags),
+        "asks": _asks(check),
+        "rules": [_rule_document(rule) for rule in check.rules],
+    }
+
+
+def _rule_document(rule: Rule) -> dict[str, Any]:
+    wish = rule.follow_up
+    return {
+        "when": rule.when,
+        "severity": rule.severity.value,
+        "finding": rule.finding,
+        "follow_up": wish.title if wish else None,
+    }
+
+
+def _asks(check: Check) -> str:
+    for kind in ("probe", "command", "playbook", "role"):
+        value = getattr(check, kind)
+        if value is not None:
+            return f"{kind} {value}"
+    return ""
+
+
+def _lines(one: Checklist) -> list[str]:
+    from maintops.reports.escaping import visible
+
+    lines = [f"{one.name}: {one.title}", f"  {one.cadence}; {one.service}; servers: {one.hosts}; {one.file}"]
+    lines += [f"  parameter {name}: {value}" for name, value in one.parameters.items()]
+    for check in one.checks:
+        lines += ["", f"{check.id}  {check.title}", f"  {_asks(check)}"]
+        if check.why:
+            lines.append(f"  why: {check.why}")
+        for rule in check.rules:
+            asked = f" -> {rule.follow_up.title}" if rule.follow_up else ""
+            lines.append(f"  {rule.severity.value} when {rule.when}{asked}")
+    for step in one.steps:
+        lines += ["", f"{step.id}  {step.title}", f"  by hand: {step.manual}"]
+    return [visible(line) for line in lines]

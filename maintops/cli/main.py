@@ -1,0 +1,87 @@
+"""The command `maintops`: one file per group of commands; errors become exit codes here and nowhere else."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Sequence
+from typing import NoReturn
+
+import typer
+from typer.main import get_command
+
+from maintops.cli import checklists, findings, followups, houses, records, running, runs, servers
+from maintops.errors import ConfigurationError, MaintopsError
+
+USAGE, INTERRUPTED, INTERNAL = 64, 130, 1
+
+app = typer.Typer(
+    name="maintops",
+    help="Server maintenance: checklists run on real servers become service records, findings and follow-ups.",
+    no_args_is_help=True,
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+for group in (running, runs, servers, checklists, records, findings, followups, houses):
+    group.register(app)
+
+
+@app.callback(invoke_without_command=True)
+def _root(version: bool = typer.Option(False, "--version", help="Show the version and exit.")) -> None:
+    if version:
+        from maintops import __version__
+
+        typer.echo(f"maintops {__version__}")
+        raise typer.Exit
+
+
+def execute(arguments: Sequence[str]) -> int:
+    """Runs one command line and returns its exit code."""
+    # click's classes as typer carries them: importing click by name would tie us to typer's choice of it
+    command = get_command(app)
+    try:
+        code = command.main(list(arguments), prog_name="maintops", standalone_mode=False)
+    except MaintopsError as error:
+        print(_told(error), file=sys.stderr)
+        return error.exit_code
+    except KeyboardInterrupt:
+        print("maintops: interrupted", file=sys.stderr)
+        return INTERRUPTED
+    except BrokenPipeError:
+        # the reader of our output went away (`| head`): nothing more can be said to it
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+    except Exception as error:
+        return _click_code(error)
+    return code if isinstance(code, int) else 0
+
+
+def _told(error: MaintopsError) -> str:
+    from maintops.reports.escaping import visible
+
+    text = visible(str(error), newlines=True)
+    return text if isinstance(error, ConfigurationError) else f"maintops: {text}"
+
+
+def _click_code(error: Exception) -> int:
+    """Usage errors are click's own exceptions, told by what they can do; anything else is a defect of ours."""
+    show = getattr(error, "show", None)
+    if type(error).__name__ == "Abort":
+        print("maintops: interrupted", file=sys.stderr)
+        return INTERRUPTED
+    if callable(show):
+        show()
+        return USAGE
+    import traceback
+
+    traceback.print_exception(error)
+    print("maintops: this is a defect of maintops; please report it with the lines above", file=sys.stderr)
+    return INTERNAL
+
+
+def main() -> NoReturn:
+    """The entry point."""
+    code = execute(sys.argv[1:])
+    sys.stdout.flush()
+    sys.exit(code)

@@ -1,0 +1,115 @@
+"""Data goes to standard output or a file, chatter to standard error."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+import tempfile
+from collections.abc import Callable, Iterable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from maintops.cli.options import Format
+from maintops.errors import MaintopsError, UsageError
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+
+def say(text: str) -> None:
+    """One line of chatter."""
+    from maintops.reports.escaping import visible
+
+    print(visible(text), file=sys.stderr, flush=True)
+
+
+def console(file: Any = None) -> Console:
+    """A console for data (or another stream): colours only on a terminal, and not where NO_COLOR is set."""
+    from rich.console import Console
+
+    stream = file or sys.stdout
+    width = None if stream.isatty() else 120
+    return Console(file=stream, highlight=False, markup=False, emoji=False, soft_wrap=False, width=width)
+
+
+def show_json(document: Any) -> None:
+    """One JSON document on standard output."""
+    print(to_json(document))
+
+
+def to_json(document: Any) -> str:
+    """JSON for programs: ASCII, so that no terminal and no locale can spoil it."""
+    return json.dumps(document, indent=2, ensure_ascii=True, allow_nan=False)
+
+
+def show_table(format: Format, documents: Sequence[dict[str, Any]], columns: Sequence[str], nothing: str) -> None:
+    """A list: every document in JSON, or its `columns` as aligned text (`nothing` is said where it is empty)."""
+    if format is Format.JSON:
+        show_json(list(documents))
+        return
+    if not documents:
+        say(nothing)
+        return
+    from maintops.reports.text import table
+
+    rows = [[_text(document.get(column)) for column in columns] for document in documents]
+    table(console(), columns, rows)
+
+
+def _text(value: Any) -> str:
+    if value is None:
+        return ""
+    if isinstance(value, list | tuple):
+        return ", ".join(map(str, value))
+    return str(value)
+
+
+def show_fields(format: Format, document: dict[str, Any], skip: Iterable[str] = ()) -> None:
+    """One value: JSON, or a line per field."""
+    if format is Format.JSON:
+        show_json(document)
+        return
+    from maintops.reports.escaping import visible
+
+    hidden = set(skip)
+    width = max(len(name) for name in document)
+    for name, value in document.items():
+        if name not in hidden and value not in (None, "", [], {}):
+            print(f"{name.replace('_', ' '):<{width}}  {visible(_text(value))}")
+
+
+def write(text: str, file: Path | None) -> None:
+    """Text to a file, whole or not at all and readable by its owner alone; or to standard output."""
+    if file is None:
+        sys.stdout.write(text if text.endswith("\n") else text + "\n")
+        return
+    try:
+        _replace(file, text)
+    except OSError as error:
+        raise MaintopsError(f"cannot write {file}: {error.strerror}") from None
+
+
+def _replace(file: Path, text: str) -> None:
+    if file.exists() and not file.is_file():
+        file.write_text(text, encoding="utf-8")  # /dev/stdout, a pipe: there is nothing to replace
+        return
+    handle, temporary = tempfile.mkstemp(dir=file.parent, prefix=f".{file.name}.")
+    try:
+        with os.fdopen(handle, "w", encoding="utf-8") as stream:
+            stream.write(text)
+            stream.flush()
+            os.fsync(stream.fileno())
+        Path(temporary).replace(file)
+    except BaseException:
+        Path(temporary).unlink(missing_ok=True)
+        raise
+
+
+def check_writable(file: Path | None) -> None:
+    """Fails before a run rather than after it: the folder of an output file must be there."""
+    if file is not None and not file.absolute().parent.is_dir():
+        raise UsageError(f"cannot write {file}: there is no folder {file.absolute().parent}")
+
+
+Printer = Callable[[str], None]

@@ -1,0 +1,88 @@
+"""What a person sees while a run is going on: a bar on a terminal, lines elsewhere; always on standard error."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+from maintops.cli.output import say
+from maintops.domain.outcomes import Outcome
+from maintops.domain.ports import Observer
+from maintops.domain.records import ServiceRecord
+from maintops.domain.runs import Event, Progressed, RunPlanned, ServerAnswered
+
+if TYPE_CHECKING:
+    from rich.progress import Progress, TaskID
+
+
+@contextmanager
+def progress() -> Iterator[Observer]:
+    """An observer that shows a run."""
+    if not sys.stderr.isatty():
+        yield Lines()
+        return
+    from maintops.cli.output import console
+
+    bar = Bar(console(sys.stderr))
+    with bar.shown:
+        yield bar
+
+
+def told(record: ServiceRecord) -> str:
+    """One server's result in a line: the counts of its outcomes, worst first."""
+    counts = sorted(record.counts.items(), key=lambda item: -item[0].rank)
+    return ", ".join(f"{count} {outcome.value.replace('_', ' ')}" for outcome, count in counts)
+
+
+class Lines:
+    """A line per server, and a sign of life."""
+
+    def __init__(self) -> None:
+        self._planned, self._done = 0, 0
+
+    def told(self, event: Event, record: ServiceRecord | None) -> None:
+        """Says what happened."""
+        if isinstance(event, RunPlanned):
+            self._planned = len(event.servers)
+            say(f"run {event.run}: {event.checklist}, {len(event.checks)} checks on {self._planned} servers")
+        elif isinstance(event, ServerAnswered) and record is not None:
+            self._done += 1
+            say(f"[{self._done}/{self._planned}] {record.server}: {told(record)}")
+        elif isinstance(event, Progressed):
+            say(f"[{event.done}/{event.planned}] waiting for {_waiting(event)}")
+
+
+class Bar:
+    """A bar with counts and the time that is left; bad news stays above it."""
+
+    def __init__(self, screen: object) -> None:
+        from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+        self.shown: Progress = Progress(
+            TextColumn("{task.description}", markup=False),
+            BarColumn(),
+            MofNCompleteColumn(),
+            TextColumn("{task.fields[counts]}", markup=False),
+            TimeRemainingColumn(),
+            console=screen,  # type: ignore[arg-type]  # rich is imported late
+            transient=True,
+        )
+        self._task: TaskID | None = None
+        self._counts = dict.fromkeys((Outcome.ATTENTION, Outcome.FAILED, Outcome.UNREACHABLE), 0)
+
+    def told(self, event: Event, record: ServiceRecord | None) -> None:
+        """Moves the bar."""
+        if isinstance(event, RunPlanned):
+            self._task = self.shown.add_task(event.checklist, total=len(event.servers), counts="")
+        elif isinstance(event, ServerAnswered) and record is not None and self._task is not None:
+            if record.outcome in self._counts:
+                self._counts[record.outcome] += 1
+            counts = ", ".join(f"{count} {outcome.value}" for outcome, count in self._counts.items() if count)
+            self.shown.update(self._task, advance=1, counts=counts)
+
+
+def _waiting(event: Progressed) -> str:
+    named = [f"{server} ({check})" if check else server for server, check in sorted(event.in_flight.items())]
+    return ", ".join(named[:5]) + (f" and {len(named) - 5} more" if len(named) > 5 else "")

@@ -1,0 +1,101 @@
+"""maintops run: the main job."""
+
+from __future__ import annotations
+
+import signal
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import datetime, timedelta
+from pathlib import Path
+from types import FrameType
+from typing import Annotated
+
+import typer
+
+from maintops.cli.options import By, Engine, FailOnChoice, Inventory, Limit, RunFormat, complete_checklist, house
+from maintops.cli.output import check_writable, say
+from maintops.cli.progress import progress
+from maintops.domain.durations import seconds
+from maintops.domain.outcomes import FailOn
+from maintops.domain.runs import RunState
+from maintops.errors import UsageError
+from maintops.workflow.stopping import Stopping
+
+INTERRUPTED = 130
+
+
+def register(app: typer.Typer) -> None:
+    """Adds `run`."""
+    app.command("run")(run)
+
+
+def run(
+    checklist: Annotated[
+        str, typer.Argument(help="A checklist's name or file.", autocompletion=complete_checklist, show_default=False)
+    ],
+    inventory: Inventory = None,
+    limit: Limit = None,
+    tags: Annotated[
+        list[str] | None, typer.Option("-t", "--tags", help="Only these check ids or tags. Repeatable, or a,b.")
+    ] = None,
+    forks: Annotated[int | None, typer.Option("-f", "--forks", help="Servers at a time.")] = None,
+    engine: Annotated[Engine | None, typer.Option(help="Which way to the servers.")] = None,
+    by: By = None,
+    fail_on: Annotated[FailOnChoice | None, typer.Option(help="Exit 2 for findings this bad.")] = None,
+    format: Annotated[RunFormat, typer.Option("--format", help="How the result is shown.")] = RunFormat.TEXT,
+    output: Annotated[Path | None, typer.Option("-o", "--output", help="Write the result to this file.")] = None,
+    deadline: Annotated[
+        str | None, typer.Option(help="End after this time (45m, 2h) or at this time of day (06:00).")
+    ] = None,
+) -> int:
+    """Run a checklist on servers; keep a service record of each.
+
+    Exit codes: 0 clean, 2 findings at --fail-on or checks that failed, 4 servers unreachable, 6 both,
+    5 nothing selected, 64 a mistake in the command or in a file, 130 interrupted, 1 a defect of maintops.
+    """
+    from maintops.cli.reporting import show_run
+
+    chosen = house(inventory=inventory, forks=forks, engine=engine, by=by, fail_on=fail_on)
+    check_writable(output)
+    stopping = Stopping(_deadline(deadline, chosen.clock()), chosen.clock)
+    picked = [one.strip() for tag in tags or () for one in tag.split(",") if one.strip()]
+    with _cancelling(stopping), progress() as observer:
+        result = chosen.run(checklist, limit=limit, tags=picked, observers=[observer], stopping=stopping)
+    level = FailOn(chosen.settings.fail_on)
+    show_run(chosen, result.run, format.value, output, level)
+    chosen.close()
+    return INTERRUPTED if result.run.state is RunState.CANCELLED else result.codes[level]
+
+
+@contextmanager
+def _cancelling(stopping: Stopping) -> Iterator[None]:
+    """The first Ctrl-C (or TERM) ends the run in good order; the second one at once."""
+
+    def on_signal(number: int, frame: FrameType | None) -> None:
+        if stopping.cancelled:
+            raise KeyboardInterrupt
+        stopping.cancel()
+        say("stopping: what is under way is cut off and recorded (again: stop at once)")
+
+    before = {number: signal.signal(number, on_signal) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+def _deadline(text: str | None, now: datetime) -> datetime | None:
+    """A duration from now on, or the next time that the local clock shows HH:MM."""
+    if text is None:
+        return None
+    try:
+        moment = datetime.strptime(text, "%H:%M")  # noqa: DTZ007  only hour and minute are taken from it
+    except ValueError:
+        try:
+            return now + timedelta(seconds=seconds(text))
+        except ValueError:
+            raise UsageError(f"--deadline {text!r} is neither a duration (45m, 2h) nor a time of day (06:00)") from None
+    local = now.astimezone()
+    wanted = local.replace(hour=moment.hour, minute=moment.minute, second=0, microsecond=0)
+    return (wanted if wanted > local else wanted + timedelta(days=1)).astimezone(now.tzinfo)

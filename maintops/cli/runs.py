@@ -1,0 +1,74 @@
+"""maintops runs: what was run, and what is running."""
+
+from __future__ import annotations
+
+import time
+from typing import Annotated
+
+import typer
+
+from maintops.cli import reporting
+from maintops.cli.options import Format, ShowFormat, house
+from maintops.cli.output import say, show_table
+from maintops.domain.runs import Run, RunState
+from maintops.wiring import House
+
+PACE = 1.0
+"""Seconds between two looks at a run that is being watched."""
+
+
+def register(app: typer.Typer) -> None:
+    """Adds `runs` and `report`."""
+    app.command("runs")(runs)
+    app.command("report")(reporting.report)
+
+
+def runs(
+    run: Annotated[str | None, typer.Argument(help="With --watch: a run's id (default: the newest).")] = None,
+    watch: Annotated[bool, typer.Option("--watch", help="Follow a running one until it ends.")] = False,
+    limit: Annotated[int, typer.Option("-n", "--limit", min=1, help="How many, newest first.")] = 20,
+    format: ShowFormat = Format.TEXT,
+) -> int:
+    """List runs, newest first; or watch a running one from another terminal."""
+    from maintops.reports.documents import run_summary
+
+    chosen = house()
+    if watch:
+        return _watch(chosen, run or "last")
+    found = [chosen.store.run(run)] if run else chosen.store.runs(limit)
+    columns = ["run", "checklist", "state", "started", "ended", "servers", "done", "engineer"]
+    show_table(format, [run_summary(one) for one in found], columns, "no runs yet")
+    return 0
+
+
+def _watch(chosen: House, prefix: str) -> int:
+    run = chosen.store.run(prefix)
+    shown = ""
+    while True:
+        line = _line(run)
+        if line != shown:
+            say(line)
+            shown = line
+        if run.state is not RunState.RUNNING:
+            return 0
+        time.sleep(PACE)
+        run = _look(chosen, run)
+
+
+def _look(chosen: House, run: Run) -> Run:
+    """The run as it is now; a run whose process has died meanwhile is ended."""
+    from maintops.files.owners import dead
+    from maintops.workflow.recovering import recover
+
+    recover(chosen.store, dead, chosen.clock())
+    return chosen.store.run(run.id)
+
+
+def _line(run: Run) -> str:
+    done, planned = len(run.records), len(run.planned.servers)
+    sign = f"last sign of life {run.last_sign:%H:%M:%S} UTC" if run.last_sign else ""
+    where = ""
+    if run.state is RunState.RUNNING and run.progress is not None:
+        waiting = sorted(server for server in run.progress.in_flight if server not in run.records)
+        where = f", asking {', '.join(waiting[:3])}" + (f" and {len(waiting) - 3} more" if len(waiting) > 3 else "")
+    return f"{run.id} {run.planned.checklist}: {run.state.value}, {done} of {planned} servers{where}; {sign}"

@@ -1,0 +1,340 @@
+"""Values to text and back, the same for every database.
+
+Documents are compact JSON in pure ASCII, kept in TEXT columns: PostgreSQL's own JSON types refuse `\\u0000` and lone
+surrogates, both of which servers send. Times are whole microseconds since 1970 in UTC. What a reader of a later
+maintops needs is in the documents; the columns beside them are for searching.
+
+A document is not compressed: it stays searchable with LIKE and json_extract, PostgreSQL compresses long values by
+itself, and one record of 60 results is about 5 KB.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import zlib
+from collections.abc import Mapping, Sequence
+from dataclasses import MISSING, fields
+from datetime import UTC, datetime, timedelta
+from enum import StrEnum
+from functools import cache
+from math import isfinite
+from typing import Any
+
+from maintops.domain.findings import Finding, FindingState
+from maintops.domain.followups import FollowUp, FollowUpState
+from maintops.domain.outcomes import Cell, Outcome, Severity
+from maintops.domain.ports import Remembered, Subjects
+from maintops.domain.records import ServiceRecord
+from maintops.domain.runs import Event, Owner, PlannedServer, Progressed, RunEnded, RunPlanned, RunState, ServerAnswered
+
+MAX_ANSWER = 256 * 1024
+"""Bytes, compressed, up to which a raw answer is kept."""
+
+MAX_DEPTH = 100
+"""Levels of lists and mappings within one fact that are kept."""
+
+MAX_BITS = 10_000
+"""Length of the longest whole number that is kept. Python refuses to read back numbers of more than 4 300 digits."""
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_MICROSECOND = timedelta(microseconds=1)
+
+
+# --- times -----------------------------------------------------------------------------------------------------------
+
+
+def microseconds(at: datetime) -> int:
+    """An aware time as microseconds since 1970. Raises TypeError for one without a zone."""
+    return (at - _EPOCH) // _MICROSECOND
+
+
+def moment(count: int) -> datetime:
+    """The time, in UTC, that `microseconds` was made of."""
+    return _EPOCH + timedelta(microseconds=count)
+
+
+# --- text ------------------------------------------------------------------------------------------------------------
+
+_UNFIT = re.compile(r"[\\\x00\ud800-\udfff]")
+_ESCAPE = re.compile(r"\\(?:u([0-9a-f]{4})|(.))")
+
+
+def column(text: str) -> str:
+    """Any text in a form that both databases take in a column: NUL and surrogates as `\\uXXXX`, `\\` as `\\\\`.
+
+    It works character by character, so the form of a prefix is a prefix of the form.
+    """
+    return _UNFIT.sub(lambda found: "\\\\" if found[0] == "\\" else f"\\u{ord(found[0]):04x}", text)
+
+
+def text(column: str) -> str:
+    """The text that `column` was made of."""
+    return _ESCAPE.sub(lambda found: chr(int(found[1], 16)) if found[1] else found[2], column)
+
+
+# --- JSON ------------------------------------------------------------------------------------------------------------
+
+_dump = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"), check_circular=False, allow_nan=False).encode
+_dump_ascii = json.JSONEncoder(separators=(",", ":"), check_circular=False, allow_nan=False).encode
+
+# JSON cannot tell two surrogates that stand side by side from the one character that such a pair encodes. The first of
+# them is written as a mark and its number; the mark is a raw control character, which JSON text never contains.
+_MARK = "\x10"
+_MARKED = re.compile(_MARK + "([0-9a-f]{4})")
+_TWO_SURROGATES = re.compile(r"[\ud800-\udbff][\udc00-\udfff]")
+_NOT_ASCII = re.compile(r"([\ud800-\udbff])(?=[\udc00-\udfff])|[^\x00-\x7f]")
+
+
+def dumps(value: Any) -> str:
+    """JSON text in ASCII that gives back every character of every string."""
+    written = _dump(value)
+    if written.isascii():
+        return written
+    if not _TWO_SURROGATES.search(written):
+        return _dump_ascii(value)
+    return _NOT_ASCII.sub(
+        lambda found: f"{_MARK}{ord(found[1]):04x}" if found[1] else json.dumps(found[0])[1:-1], written
+    )
+
+
+def loads(document: str) -> Any:
+    """The value that `dumps` was given."""
+    if _MARK in document:
+        document = _MARKED.sub(lambda found: chr(int(found[1], 16)), document)
+    return json.loads(document)
+
+
+_AS_IT_IS = frozenset((str, bool, type(None)))
+
+
+def _measured(facts: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: value if type(value) in _AS_IT_IS else _fact(value, name, 0) for name, value in facts.items()}
+
+
+def _fact(value: Any, name: str, depth: int) -> Any:
+    """A fact as JSON can hold it. NaN, the infinities, endless numbers and endless nesting are no measurements: None."""
+    if value is None or isinstance(value, str | bool):
+        return value
+    if isinstance(value, int):
+        return value if value.bit_length() <= MAX_BITS else None
+    if isinstance(value, float):
+        return value if isfinite(value) else None
+    if depth == MAX_DEPTH:
+        return None
+    if isinstance(value, Mapping):
+        return {str(key): _fact(item, name, depth + 1) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_fact(item, name, depth + 1) for item in value]
+    raise TypeError(f"the fact {name!r} is a {type(value).__name__}, which is no JSON value")
+
+
+# --- flat values -----------------------------------------------------------------------------------------------------
+
+
+@cache
+def _defaults(kind: type) -> tuple[tuple[str, Any], ...]:
+    return tuple((one.name, one.default) for one in fields(kind) if one.default_factory is MISSING)
+
+
+def _flat(value: Any) -> dict[str, Any]:
+    """A dataclass's fields by name, without those that have their default."""
+    found = {}
+    for name, default in _defaults(type(value)):
+        item = getattr(value, name)
+        if item != default:
+            found[name] = microseconds(item) if isinstance(item, datetime) else item
+    return found
+
+
+def _moments(document: dict[str, Any], *names: str) -> None:
+    for name in names:
+        if name in document:
+            document[name] = moment(document[name])
+
+
+def _trimmed(row: list[Any], keep: int) -> list[Any]:
+    """A row without the empty values at its end, but with its first `keep`."""
+    while len(row) > keep and not row[-1]:
+        row.pop()
+    return row
+
+
+# --- records ---------------------------------------------------------------------------------------------------------
+
+_CELL = [None, None, None, {}, None, "", (), ""]
+
+
+def record_text(record: ServiceRecord) -> str:
+    """A record as an object of its fields; `cells` as rows: check, subject, outcome, facts, severity, message,
+    not_offered, evidence, without empty values at the end."""
+    document = _flat(record)
+    document["cells"] = [_cell_row(cell) for cell in record.cells]
+    return dumps(document)
+
+
+def _cell_row(cell: Cell) -> list[Any]:
+    facts = _measured(cell.facts)
+    row = [cell.check, cell.subject, cell.outcome, facts, cell.severity, cell.message, cell.not_offered, cell.evidence]
+    return _trimmed(row, 3)
+
+
+def record_value(document: str) -> ServiceRecord:
+    """The record that `record_text` was given."""
+    found = loads(document)
+    _moments(found, "started", "ended")
+    found["notes"] = tuple(found.get("notes", ()))
+    found["cells"] = tuple(_cell(row) for row in found["cells"])
+    return ServiceRecord(**found)
+
+
+def _cell(row: list[Any]) -> Cell:
+    check, subject, outcome, facts, severity, message, not_offered, evidence = row + _CELL[len(row) :]
+    return Cell(
+        check,
+        subject,
+        Outcome(outcome),
+        Severity(severity) if severity else None,
+        message,
+        dict(facts),
+        tuple(not_offered),
+        evidence,
+    )
+
+
+# --- remembered facts ------------------------------------------------------------------------------------------------
+
+_REMEMBERED = [None, None, None, {}, (), False]
+
+
+def subjects_text(subjects: Subjects) -> str:
+    """What is remembered of one check's subjects, as rows: subject, record, at, facts, not_offered, vanished."""
+    return dumps([_trimmed(_remembered_row(subject, one), 3) for subject, one in subjects.items()])
+
+
+def _remembered_row(subject: str | None, one: Remembered) -> list[Any]:
+    return [subject, one.record, microseconds(one.at), _measured(one.facts), one.not_offered, one.vanished]
+
+
+def subjects_value(document: str) -> Subjects:
+    """The subjects that `subjects_text` was given."""
+    subjects: dict[str | None, Remembered] = {}
+    for row in loads(document):
+        subject, record, at, facts, not_offered, vanished = row + _REMEMBERED[len(row) :]
+        subjects[subject] = Remembered(dict(facts), record, moment(at), tuple(not_offered), vanished)
+    return subjects
+
+
+# --- findings and follow-ups -----------------------------------------------------------------------------------------
+
+
+def finding_text(finding: Finding) -> str:
+    """A finding as an object of its fields."""
+    return dumps(_flat(finding))
+
+
+def finding_value(document: str) -> Finding:
+    """The finding that `finding_text` was given."""
+    found = loads(document)
+    _moments(found, "first_seen", "last_seen", "gone_at")
+    found["state"] = FindingState(found["state"])
+    found["severity"] = Severity(found["severity"])
+    return Finding(**found)
+
+
+def followup_text(followup: FollowUp) -> str:
+    """A follow-up as an object of its fields."""
+    return dumps(_flat(followup))
+
+
+def followup_value(document: str) -> FollowUp:
+    """The follow-up that `followup_text` was given."""
+    found = loads(document)
+    _moments(found, "opened", "closed")
+    found["state"] = FollowUpState(found["state"])
+    found["findings"] = tuple(found["findings"])
+    return FollowUp(**found)
+
+
+# --- events ----------------------------------------------------------------------------------------------------------
+
+
+class Kind(StrEnum):
+    """What sort of event a row of a journal holds."""
+
+    PLANNED = "planned"
+    ANSWERED = "answered"
+    PROGRESSED = "progressed"
+    ENDED = "ended"
+
+
+def event_text(event: Event) -> tuple[Kind, str]:
+    """An event's kind and its fields; its time is a column of its own."""
+    if isinstance(event, ServerAnswered):
+        return Kind.ANSWERED, dumps([event.server, event.record, event.outcome])
+    if isinstance(event, Progressed):
+        return Kind.PROGRESSED, dumps([event.done, event.planned, dict(event.in_flight)])
+    if isinstance(event, RunEnded):
+        return Kind.ENDED, dumps([event.state, event.reason])
+    document = _flat(event)
+    del document["at"]
+    document["owner"] = [event.owner.host, event.owner.machine, event.owner.boot, event.owner.pid, event.owner.ticks]
+    document["servers"] = [_planned_row(one) for one in event.servers]
+    return Kind.PLANNED, dumps(document)
+
+
+def _planned_row(one: PlannedServer) -> list[Any]:
+    return _trimmed([one.server, one.record, one.engine, one.why, one.customer, one.site], 3)
+
+
+def event_value(kind: str, document: str, at: int) -> Event:
+    """The event that `event_text` was given; `at` is in microseconds."""
+    found = loads(document)
+    match Kind(kind):
+        case Kind.ANSWERED:
+            server, record, outcome = found
+            return ServerAnswered(server, record, Outcome(outcome), moment(at))
+        case Kind.PROGRESSED:
+            done, planned, in_flight = found
+            return Progressed(done, planned, in_flight, moment(at))
+        case Kind.ENDED:
+            state, reason = found
+            return RunEnded(RunState(state), reason, moment(at))
+        case Kind.PLANNED:
+            return _planned(found, moment(at))
+
+
+def _planned(found: dict[str, Any], at: datetime) -> RunPlanned:
+    found["checks"] = tuple(found["checks"])
+    found["servers"] = tuple(PlannedServer(*row) for row in found["servers"])
+    found["owner"] = Owner(*found["owner"])
+    return RunPlanned(at=at, **found)
+
+
+# --- raw answers -----------------------------------------------------------------------------------------------------
+
+
+def packed(answer: bytes) -> bytes | None:
+    """A raw answer compressed; None where there is nothing to keep: it is empty, or longer than MAX_ANSWER."""
+    if not answer:
+        return None
+    packer = zlib.compressobj(1)
+    pieces: list[bytes] = []
+    length = 0
+    for piece in _pieces(answer):
+        pieces.append(packer.compress(piece))
+        length += len(pieces[-1])
+        if length > MAX_ANSWER:
+            return None
+    pieces.append(packer.flush())
+    return b"".join(pieces) if length + len(pieces[-1]) <= MAX_ANSWER else None
+
+
+def _pieces(answer: bytes) -> Sequence[memoryview]:
+    view = memoryview(answer)
+    return [view[start : start + MAX_ANSWER] for start in range(0, len(view), MAX_ANSWER)]
+
+
+def unpacked(body: bytes) -> bytes:
+    """The answer that `packed` was given."""
+    return zlib.decompress(body)

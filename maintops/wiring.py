@@ -1,0 +1,268 @@
+"""Settings become the concrete store, runners, catalogue and clock. Nothing else builds or loads them.
+
+`House` is the Python API too: everything that the command line does is one of its methods.
+"""
+
+from __future__ import annotations
+
+import os
+import secrets
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime, timedelta
+from functools import cached_property
+from importlib.metadata import entry_points
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from maintops.errors import Mistake, UsageError
+from maintops.settings import FILE, Settings, Source, environment_source, settle
+
+if TYPE_CHECKING:
+    from maintops.domain.checklists import Checklist
+    from maintops.domain.followups import FollowUp
+    from maintops.domain.ports import Clock, Observer, Runner, Store
+    from maintops.domain.runs import Run
+    from maintops.domain.servers import Server
+    from maintops.probes.catalogue import Catalogue
+    from maintops.runners.ansible import AnsibleRunner
+    from maintops.workflow.examining import Examined
+    from maintops.workflow.running import RunResult
+    from maintops.workflow.stopping import Stopping
+
+PROBES, PARSERS = "maintops.probes", "maintops.parsers"
+"""The entry point groups of strangers' probes and parsers: each entry is a `Probe` or a `Parser`."""
+
+
+def utc_now() -> datetime:
+    """Now, in UTC."""
+    return datetime.now(UTC)
+
+
+def shipped(kind: str) -> Path:
+    """The folder of content that comes with maintops: `checklists` or `playbooks`."""
+    inside = Path(__file__).parent / "content" / kind
+    return inside if inside.is_dir() else Path(__file__).parent.parent / kind
+
+
+class House:
+    """A maintenance repository (or none: the user's own settings) and everything that can be done with it.
+
+    `folder` is where `maintops.yml`, relative paths and `checklists/` are looked for. `flags` are settings by name that
+    beat every other source. Raises UsageError and ConfigurationError for mistakes in settings.
+    """
+
+    def __init__(
+        self,
+        folder: Path | str = ".",
+        *,
+        flags: Mapping[str, Any] | None = None,
+        environment: Mapping[str, str] | None = None,
+        clock: Clock = utc_now,
+    ) -> None:
+        self.folder = Path(folder).resolve()
+        self.clock = clock
+        self._environment = os.environ if environment is None else environment
+        self.settings = self._settle(flags or {})
+
+    # --- settings ----------------------------------------------------------------------------------------------------
+
+    def _settle(self, flags: Mapping[str, Any]) -> Settings:
+        given = {name: value for name, value in flags.items() if value not in (None, [], ())}
+        sources = [Source("the command line", given, self.folder), environment_source(self._environment, self.folder)]
+        files = (self.folder / FILE, self._config_home() / FILE)
+        sources.extend(self._file_source(path) for path in files if path.is_file())
+        return settle(sources, self._defaults())
+
+    def _file_source(self, path: Path) -> Source:
+        from maintops.files.documents import read_document
+
+        value = read_document(path).value
+        if not isinstance(value, dict):
+            raise UsageError(f"{path}: settings are written as `name: value`, one a line")
+        return Source(str(path), value, path.parent)
+
+    def _config_home(self) -> Path:
+        return self._home("XDG_CONFIG_HOME", ".config")
+
+    def _home(self, variable: str, otherwise: str) -> Path:
+        given = self._environment.get(variable)
+        return Path(given or Path.home() / otherwise) / "maintops"
+
+    def _defaults(self) -> Mapping[str, Any]:
+        own = self.folder / "inventories"
+        state = (
+            self.folder / ".maintops"
+            if (self.folder / FILE).is_file()
+            else self._home("XDG_STATE_HOME", ".local/state")
+        )
+        return {
+            "inventory": (str(own),) if own.is_dir() else (),
+            "checklists": (str(self.folder / "checklists"),),
+            "database_url": f"sqlite:///{state / 'maintops.sqlite'}",
+        }
+
+    # --- content -----------------------------------------------------------------------------------------------------
+
+    @cached_property
+    def catalogue(self) -> Catalogue:
+        """Our probes and parsers and those of installed plug-ins."""
+        from maintops.probes.catalogue import builtin
+
+        probes = {entry.name: entry.load() for entry in entry_points(group=PROBES)}
+        parsers = {entry.name: entry.load() for entry in entry_points(group=PARSERS)}
+        return builtin().with_plugins(probes, parsers) if probes or parsers else builtin()
+
+    @property
+    def checklist_folders(self) -> tuple[Path, ...]:
+        """Where checklists are looked for by name, the first winning."""
+        return (*map(Path, self.settings.checklists), shipped("checklists"))
+
+    def checklist(self, name_or_path: str) -> Checklist:
+        """One checklist, read and validated."""
+        from maintops.files.checklists import find_checklist, read_checklist
+
+        return read_checklist(find_checklist(name_or_path, self.checklist_folders), self.catalogue)
+
+    def checklists(self) -> list[Checklist]:
+        """All checklists that can be named; where two folders have one name, the first folder's."""
+        from maintops.files.checklists import list_checklists, read_checklist
+
+        return [read_checklist(path, self.catalogue) for path in list_checklists(self.checklist_folders)]
+
+    def lint(self, paths: Sequence[Path]) -> list[Mistake]:
+        """Every mistake in the checklists under some paths; none given: the repository's own and the shipped ones."""
+        from maintops.files.linting import lint
+
+        chosen = paths or [folder for folder in self.checklist_folders if folder.is_dir()]
+        return lint(chosen, self.catalogue)
+
+    def servers(self, limit: str | None = None, hosts: str = "all") -> list[Server]:
+        """The inventory's servers that match an Ansible pattern. Raises UsageError for a limit that names nobody."""
+        from maintops.files.inventories import select
+
+        if not self.settings.inventory:
+            raise UsageError(
+                f"no inventory: give one with -i, put one into {self.folder}/inventories/, or set inventory in {FILE}"
+            )
+        return select(
+            self.settings.inventory,
+            hosts=hosts,
+            limit=limit,
+            vault_password_file=self.settings.vault_password_file,
+        )
+
+    # --- the outside -------------------------------------------------------------------------------------------------
+
+    @property
+    def database(self) -> str:
+        """Where records lie, as it may be shown: without a password."""
+        scheme, mark, rest = self.settings.database_url.partition("://")
+        if scheme == "sqlite":
+            return rest.removeprefix("/")
+        login, at, place = rest.rpartition("@")
+        return f"{scheme}{mark}{login.partition(':')[0]}{at}{place}".partition("?")[0]
+
+    @cached_property
+    def store(self) -> Store:
+        """The database. Runs whose process died are ended first, so that nobody sees one as running that is not."""
+        from maintops.files.owners import dead
+        from maintops.store.opening import open_store
+        from maintops.workflow.recovering import recover
+
+        store = open_store(self.settings.database_url)
+        recover(store, dead, self.clock())
+        return store
+
+    @cached_property
+    def runners(self) -> Mapping[str, Runner]:
+        """The engines by name, the preferred one first."""
+        from maintops.runners.ssh import SshRunner
+
+        ssh = SshRunner(
+            known_hosts=self.settings.known_hosts,
+            host_keys=self.settings.host_keys,
+            clock=self.clock,
+            connect_timeout=self.settings.connect_timeout,
+            retries=self.settings.connect_retries,
+        )
+        return {"ssh": ssh, "ansible": self._ansible}
+
+    @cached_property
+    def _ansible(self) -> AnsibleRunner:
+        from maintops.runners.ansible import AnsibleRunner
+
+        return AnsibleRunner(
+            self.settings.inventory,
+            known_hosts=self.settings.known_hosts,
+            host_keys=self.settings.host_keys,
+            clock=self.clock,
+            vault_password_file=self.settings.vault_password_file,
+            connect_timeout=self.settings.connect_timeout,
+        )
+
+    def engines(self, servers: Sequence[Server]) -> list[tuple[str, str]]:
+        """For each server the engine that it gets, and why."""
+        from maintops.workflow.planning import choose_engines
+
+        return choose_engines(servers, tuple(self.runners.values()), self.settings.engine)
+
+    # --- use cases ---------------------------------------------------------------------------------------------------
+
+    def run(
+        self,
+        checklist: str,
+        *,
+        limit: str | None = None,
+        tags: Sequence[str] = (),
+        observers: Sequence[Observer] = (),
+        stopping: Stopping | None = None,
+    ) -> RunResult:
+        """Carries a checklist out. When it returns, every selected server has its record."""
+        from maintops.files.owners import this_process
+        from maintops.workflow.keeping import Crew
+        from maintops.workflow.planning import plan_run
+        from maintops.workflow.running import Orders, carry_out
+        from maintops.workflow.stopping import Stopping
+
+        chosen = self.checklist(checklist)
+        servers = self.servers(limit, chosen.hosts)
+        runners = self.runners
+        plan = plan_run(
+            self.new_run_id(), chosen, tags, servers, self.catalogue, tuple(runners.values()), self.settings.engine
+        )
+        crew = Crew(self.store, runners, self._ansible, self.clock, this_process(), tuple(observers))
+        orders = Orders(self.settings.forks, self.settings.by, stopping or Stopping(None, self.clock))
+        self.store.prune_answers(self.clock() - timedelta(days=self.settings.keep_answers_days))
+        return carry_out(plan, crew, orders)
+
+    def new_run_id(self) -> str:
+        """A new run's id: its start to the second (UTC), and four letters or digits against coincidence."""
+        letters = "".join(secrets.choice("abcdefghjkmnpqrstuvwxyz23456789") for _ in range(4))
+        return f"r{self.clock():%Y%m%d-%H%M%S}-{letters}"
+
+    def runs(self, limit: int | None = None) -> list[Run]:
+        """Runs, newest first."""
+        return self.store.runs(limit)
+
+    def close_followup(self, followup: str, note: str | None = None) -> FollowUp:
+        """Closes a follow-up in the name of `by`. One that no re-check has proposed for closing needs a note that says
+        why it may be closed all the same."""
+        from maintops.workflow.closing import close_followup
+
+        return close_followup(self.store, followup, self.settings.by, note, self.clock())
+
+    def examine(self) -> list[Examined]:
+        """Whether everything that maintops needs is in order, and what to do about what is not."""
+        from maintops.workflow.examining import examine
+
+        return examine(self.settings, self.database, lambda: self.store.runs(1), lambda: len(self.servers()))
+
+    def close(self) -> None:
+        """Lets go of the database, if it was opened."""
+        if "store" in self.__dict__:
+            self.store.close()
+
+
+def here(**flags: Any) -> House:
+    """The house of the current folder; `flags` are settings by name."""
+    return House(flags=flags)

@@ -1,0 +1,192 @@
+"""Readings and a server's memory in, a verdict out: the record, and what it means. A pure function."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+from typing import Any
+
+from maintops.domain.answers import Measured, NotMeasured, Reading, Skipped, SubjectFacts
+from maintops.domain.findings import Finding, FindingState, finding_id, observe
+from maintops.domain.followups import FollowUp, Wish, ask, propose
+from maintops.domain.outcomes import Cell, Outcome, Severity
+from maintops.domain.ports import Memory, Remembered, Subjects, Verdict
+from maintops.domain.records import ServiceRecord
+from maintops.probes.contract import Presence
+from maintops.rules.judging import Judgement, judge
+from maintops.workflow.planning import CheckPlan
+
+
+@dataclass(frozen=True, slots=True)
+class Judged:
+    """One check's part of a verdict: its cells, what to remember (None: nothing new), and the wishes by subject.
+    `absent` are passing subjects that are no longer there."""
+
+    cells: tuple[Cell, ...]
+    remember: Subjects | None = None
+    wishes: Mapping[str | None, Wish] = field(default_factory=dict)
+    absent: tuple[str | None, ...] = ()
+
+
+def judge_server(
+    draft: ServiceRecord,
+    checks: Sequence[CheckPlan],
+    readings: Mapping[str, Reading | Cell],
+    values: Mapping[str, Any],
+    memory: Memory,
+) -> Verdict:
+    """The verdict over one server: `draft` is its record without cells. `values` are the checklist's parameters."""
+    now = draft.ended
+    judged = {one.check.id: _judge_check(one, readings[one.check.id], values, memory, draft.id, now) for one in checks}
+    record = replace(draft, cells=tuple(cell for one in judged.values() for cell in one.cells))
+    findings = _observe(memory, record, judged, now)
+    followups = _follow(memory, findings, judged, record, now)
+    facts = {check: one.remember for check, one in judged.items() if one.remember is not None}
+    return Verdict(record, facts, tuple(findings.values()), tuple(followups))
+
+
+# --- one check -------------------------------------------------------------------------------------------------------
+
+
+def _judge_check(
+    plan: CheckPlan, reading: Reading | Cell, values: Mapping[str, Any], memory: Memory, record: str, now: datetime
+) -> Judged:
+    check = plan.check.id
+    if isinstance(reading, Cell):
+        return _judge_content(plan, reading, values, memory, record, now) if plan.probe is None else Judged((reading,))
+    if isinstance(reading, NotMeasured):
+        return Judged((Cell(check, None, Outcome.NOT_MEASURED, message=reading.why),))
+    if isinstance(reading, Skipped):
+        return Judged((Cell(check, None, Outcome.SKIPPED, message=reading.why),))
+    return _judge_measured(plan, reading, values, memory.facts.get(check, {}), record, now, memory.findings)
+
+
+def _judge_measured(
+    plan: CheckPlan,
+    reading: Measured,
+    values: Mapping[str, Any],
+    before: Subjects,
+    record: str,
+    now: datetime,
+    findings: Iterable[Finding],
+) -> Judged:
+    cells: list[Cell] = []
+    wishes: dict[str | None, Wish] = {}
+    remember: dict[str | None, Remembered] = {}
+    for subject in reading.subjects:
+        cell, judgement = _judge_subject(plan, subject, values, before.get(subject.subject))
+        cells.append(cell)
+        if judgement is not None and judgement.wish is not None:
+            wishes[subject.subject] = judgement.wish
+        if subject.why_not is None:
+            facts = _measured(subject.facts)
+            remember[subject.subject] = Remembered(facts, record, now, tuple(sorted(subject.not_offered)))
+        elif subject.subject in before:
+            remember[subject.subject] = before[subject.subject]
+    named = {subject.subject for subject in reading.subjects}
+    if plan.probe is not None and plan.probe.presence is Presence.LASTING:
+        for name, last in before.items():
+            if name not in named and name is not None:
+                cells.append(_vanished(plan.check.id, name, last))
+                remember[name] = replace(last, vanished=True)
+        absent: tuple[str | None, ...] = ()
+    else:
+        mine = (one for one in findings if one.check == plan.check.id)
+        absent = tuple(one.subject for one in mine if one.subject not in named)
+    if not cells:
+        cells.append(Cell(plan.check.id, None, Outcome.OK))
+    return Judged(tuple(cells), remember, wishes, absent)
+
+
+def _judge_subject(
+    plan: CheckPlan, subject: SubjectFacts, values: Mapping[str, Any], before: Remembered | None
+) -> tuple[Cell, Judgement | None]:
+    check = plan.check.id
+    if subject.why_not is not None:
+        return Cell(check, subject.subject, Outcome.NOT_MEASURED, None, subject.why_not), None
+    previous = before.facts if before is not None else None
+    judgement = judge(
+        plan.rules,
+        subject,
+        previous=previous,
+        previous_not_offered=before.not_offered if before is not None else (),
+        parameters=values,
+    )
+    cell = Cell(
+        check,
+        subject.subject,
+        judgement.outcome,
+        judgement.severity,
+        judgement.message,
+        _measured(subject.facts),
+        tuple(sorted(subject.not_offered)),
+    )
+    return cell, judgement
+
+
+def _measured(facts: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in facts.items() if value is not None}
+
+
+def _vanished(check: str, subject: str, last: Remembered) -> Cell:
+    message = f"{subject} was there on {last.at:%Y-%m-%d %H:%M} UTC and is not there now"
+    return Cell(check, subject, Outcome.ATTENTION, Severity.WARNING, message, dict(last.facts), last.not_offered)
+
+
+def _judge_content(
+    plan: CheckPlan, cell: Cell, values: Mapping[str, Any], memory: Memory, record: str, now: datetime
+) -> Judged:
+    """A playbook check: a change that check mode would make is attention, unless rules of its own say otherwise."""
+    if cell.outcome is not Outcome.OK:
+        return Judged((cell,))
+    reading = Measured((SubjectFacts(None, cell.facts),))
+    if plan.check.rules:
+        judged = _judge_measured(
+            plan, reading, values, memory.facts.get(plan.check.id, {}), record, now, memory.findings
+        )
+        return replace(judged, cells=tuple(replace(one, evidence=cell.evidence) for one in judged.cells))
+    changed = cell.facts.get("changed", [])
+    if changed:
+        told = ", ".join(changed[:5]) + (f" and {len(changed) - 5} more" if len(changed) > 5 else "")
+        message = f"Ansible would change: {told}"
+        cell = replace(cell, outcome=Outcome.ATTENTION, severity=Severity.WARNING, message=message)
+    return Judged((cell,), {None: Remembered(cell.facts, record, now)})
+
+
+# --- the server ------------------------------------------------------------------------------------------------------
+
+
+def _observe(memory: Memory, record: ServiceRecord, judged: Mapping[str, Judged], now: datetime) -> dict[str, Finding]:
+    """The findings that this record changes or sees again, by id."""
+    known = {one.id: one for one in memory.findings}
+    absent = [Cell(check, subject, Outcome.OK) for check, one in judged.items() for subject in one.absent]
+    seen: dict[str, Finding] = {}
+    for cell in (*record.cells, *absent):
+        before = known.get(finding_id(record.server, cell.check, cell.subject))
+        after = observe(before, record.server, cell, record.id, now)
+        if after is not None and after is not before:
+            seen[after.id] = after
+    return seen
+
+
+def _follow(
+    memory: Memory,
+    findings: Mapping[str, Finding],
+    judged: Mapping[str, Judged],
+    record: ServiceRecord,
+    now: datetime,
+) -> list[FollowUp]:
+    """The follow-ups that this record opens, joins, or proposes for closing (or takes back from it)."""
+    live = {one.id: one for one in memory.followups}
+    for check, one in judged.items():
+        for subject, wish in one.wishes.items():
+            finding = findings.get(finding_id(record.server, check, subject))
+            if finding is None or finding.state is FindingState.GONE:
+                continue
+            asked = ask(tuple(live.values()), finding, wish, record.id, now)
+            live[asked.id] = asked
+    everything = {one.id: one for one in memory.findings} | dict(findings)
+    proposed = (propose(one, tuple(everything.values()), record.id) for one in live.values())
+    before = {one.id: one for one in memory.followups}
+    return [one for one in proposed if before.get(one.id) != one]

@@ -1,0 +1,131 @@
+"""One server's delivery becomes its record: read, judged, committed; then, and only then, told."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+
+from maintops.domain.answers import Reading
+from maintops.domain.outcomes import Cell, FailOn, Outcome, exit_code
+from maintops.domain.ports import (
+    Clock,
+    Delivery,
+    Memory,
+    Observer,
+    Preview,
+    Previewer,
+    Pulse,
+    Runner,
+    Store,
+    Verdict,
+    tell,
+)
+from maintops.domain.records import ServiceRecord
+from maintops.domain.runs import Owner, Progressed, ServerAnswered
+from maintops.workflow.judging import judge_server
+from maintops.workflow.planning import Plan, ServerPlan
+from maintops.workflow.reading import ServerReading, read_delivery, read_preview
+from maintops.workflow.sameness import Machines
+
+SIGN_OF_LIFE = timedelta(seconds=30)
+"""A run records where it is at least this often while a runner is at work (the promise is every 10 minutes)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Crew:
+    """Who and what carries a run out."""
+
+    store: Store
+    runners: Mapping[str, Runner]
+    previewer: Previewer
+    clock: Clock
+    owner: Owner
+    observers: Sequence[Observer] = ()
+
+
+Previews = Mapping[str, Mapping[str, Preview]]
+"""Check id -> server -> what check mode said."""
+
+
+class Keeper:
+    """Keeps each server's record, and counts: `codes` holds the exit code for each way to count findings."""
+
+    def __init__(self, plan: Plan, crew: Crew, engineer: str | None) -> None:
+        self._plan, self._crew, self._engineer = plan, crew, engineer
+        self._done, self._signed = 0, crew.clock()
+        self._machines = Machines()
+        self.codes: dict[FailOn, int] = dict.fromkeys(FailOn, 0)
+
+    def sign(self, pulse: Pulse) -> None:
+        """Records where the run is, if it has been silent for a while."""
+        now = self._crew.clock()
+        if now - self._signed < SIGN_OF_LIFE:
+            return
+        self._signed = now
+        event = Progressed(self._done, len(self._plan.servers), dict(pulse.in_flight), now)
+        self._crew.store.append(self._plan.run, event)
+        tell(self._crew.observers, event)
+
+    def keep(
+        self, planned: ServerPlan, delivery: Delivery | None, previews: Previews, stopped: str | None = None
+    ) -> None:
+        """Keeps one server's record. `delivery` is None where its runner brought nothing; `stopped` says why."""
+        if delivery is None and planned.asking.scripts:
+            read = _unasked(planned, stopped)
+        else:
+            read = read_delivery(planned, self._plan.checks, delivery)
+        readings: dict[str, Reading | Cell] = dict(read.readings)
+        for check, servers in previews.items():
+            readings[check] = read_preview(check, servers.get(planned.server.name), stopped)
+        draft = self._draft(planned, delivery, read)
+
+        def judge(memory: Memory) -> Verdict:
+            return judge_server(draft, self._plan.checks, readings, planned.asking.values, memory)
+
+        stream = b"".join(reply.stream for reply in delivery.replies) if delivery else b""
+        now = self._crew.clock()
+        verdict = self._crew.store.commit(self._plan.run, draft.id, planned.server.name, judge, stream, now)
+        if verdict is not None:
+            self._count(verdict.record)
+
+    def _draft(self, planned: ServerPlan, delivery: Delivery | None, read: ServerReading) -> ServiceRecord:
+        now = self._crew.clock()
+        listed, server = self._plan.checklist, planned.server
+        machine, same = self._machines.seen(server.name, read.header.machine if read.header else "")
+        return ServiceRecord(
+            id=planned.record,
+            run=self._plan.run,
+            server=server.name,
+            checklist=listed.name,
+            version=listed.version,
+            title=listed.title,
+            service=listed.service,
+            engine=planned.engine,
+            started=delivery.started if delivery else now,
+            ended=delivery.ended if delivery else now,
+            cells=(),
+            engineer=self._engineer,
+            customer=server.customer,
+            site=server.site,
+            machine=machine,
+            notes=(*read.notes, *same),
+        )
+
+    def _count(self, record: ServiceRecord) -> None:
+        self._done += 1
+        self._signed = self._crew.clock()
+        for fail_on in FailOn:
+            self.codes[fail_on] |= exit_code(record.cells, fail_on)
+        event = ServerAnswered(record.server, record.id, record.outcome, self._signed)
+        tell(self._crew.observers, event, record)
+
+
+def _unasked(planned: ServerPlan, stopped: str | None) -> ServerReading:
+    outcome = Outcome.NOT_REACHED if stopped else Outcome.UNKNOWN
+    why = stopped or f"the {planned.engine} engine brought no answer and no reason"
+    asked = [check for script in planned.asking.scripts for check in script.checks]
+    readings: dict[str, Reading | Cell] = {check: Cell(check, None, outcome, message=why) for check in asked}
+    for check, told in planned.asking.skipped.items():
+        readings[check] = Cell(check, None, Outcome.SKIPPED, message=told)
+    return ServerReading(readings, None, (why,))

@@ -1,0 +1,189 @@
+"""Checklist and servers in, everything a run sets out to ask out: decided before the first connection."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from maintops.domain.answers import Question, Skipped
+from maintops.domain.checklists import Check, Checklist
+from maintops.domain.parameters import checklist_parameters, probe_parameters
+from maintops.domain.ports import Runner, Script, Trip
+from maintops.domain.records import record_id
+from maintops.domain.servers import Server
+from maintops.errors import NothingSelected, UsageError
+from maintops.probes.catalogue import Catalogue
+from maintops.probes.commands import command_probe
+from maintops.probes.contract import Probe
+from maintops.rules.judging import CompiledRules, compile_rules
+from maintops.script.compiling import compile_script
+
+
+@dataclass(frozen=True, slots=True)
+class CheckPlan:
+    """A check, ready to be judged: its probe (None for Ansible content) and its compiled rules."""
+
+    check: Check
+    probe: Probe | None
+    rules: CompiledRules
+
+
+@dataclass(frozen=True, slots=True)
+class Asking:
+    """What is asked of servers with the same parameters: shared by all of them."""
+
+    scripts: tuple[Script, ...]
+    skipped: Mapping[str, str]
+    values: Mapping[str, Any]
+    parameters: Mapping[str, Mapping[str, Any]]
+
+
+@dataclass(frozen=True, slots=True)
+class ServerPlan:
+    """One server's part of a run. `why` says why this engine carries it out."""
+
+    server: Server
+    record: str
+    engine: str
+    why: str
+    asking: Asking
+
+    @property
+    def trip(self) -> Trip:
+        """What the runner is given."""
+        return Trip(self.server, self.asking.scripts)
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """A run before it begins. `checks` are those selected, in the checklist's order."""
+
+    run: str
+    checklist: Checklist
+    checks: tuple[CheckPlan, ...]
+    servers: tuple[ServerPlan, ...]
+    content: tuple[CheckPlan, ...] = field(default=())
+
+    @property
+    def cells(self) -> int:
+        """How many cells the result will have at least."""
+        return len(self.checks) * len(self.servers)
+
+
+def plan_run(
+    run: str,
+    checklist: Checklist,
+    tags: Sequence[str],
+    servers: Sequence[Server],
+    catalogue: Catalogue,
+    runners: Sequence[Runner],
+    engine: str,
+) -> Plan:
+    """Everything that a run will ask. Raises UsageError for what could only go wrong later, NothingSelected for an
+    empty selection."""
+    checks = tuple(plan_check(check, catalogue) for check in select_checks(checklist, tags))
+    if not servers:
+        raise NothingSelected()
+    engines = choose_engines(servers, runners, engine)
+    content = any(plan.probe is None for plan in checks)
+    askings: dict[str, Asking] = {}
+    planned = []
+    for index, (server, (name, why)) in enumerate(zip(servers, engines, strict=True), start=1):
+        asking = _asking(checklist, checks, server, askings)
+        planned.append(ServerPlan(server, record_id(run, index), name, why, asking))
+    return Plan(
+        run, checklist, checks, tuple(planned), tuple(one for one in checks if one.probe is None) if content else ()
+    )
+
+
+def select_checks(checklist: Checklist, tags: Sequence[str]) -> tuple[Check, ...]:
+    """The checks that have one of some ids or tags; all of them where none is given."""
+    if not tags:
+        return checklist.checks
+    known = {check.id for check in checklist.checks}.union(*(check.tags for check in checklist.checks))
+    unknown = [tag for tag in tags if tag not in known]
+    if unknown:
+        raise UsageError(
+            f"checklist {checklist.name} has no check and no tag {', '.join(map(repr, unknown))}; "
+            f"its tags: {', '.join(sorted(known - {check.id for check in checklist.checks})) or 'none'}"
+        )
+    return tuple(check for check in checklist.checks if {check.id, *check.tags} & set(tags))
+
+
+def plan_check(check: Check, catalogue: Catalogue) -> CheckPlan:
+    """A check with its probe found and its rules compiled. The checklist was linted: nothing is unknown here."""
+    return CheckPlan(check, _probe(check, catalogue), compile_rules(check.rules))
+
+
+def _probe(check: Check, catalogue: Catalogue) -> Probe | None:
+    if check.probe is not None:
+        return catalogue.probe(check.probe)
+    if check.command is not None:
+        return command_probe(check.command, catalogue.parser(check.parser or "text"), check.subject)
+    return None
+
+
+def choose_engines(servers: Sequence[Server], runners: Sequence[Runner], engine: str) -> list[tuple[str, str]]:
+    """For each server the engine that gets it, and why. `auto` takes the first that does not refuse."""
+    if engine == "auto":
+        return [_first(server, runners) for server in servers]
+    runner = next(one for one in runners if one.name == engine)
+    refusals = [(server.name, why) for server in servers if (why := runner.refusal(server)) is not None]
+    if refusals:
+        told = "".join(f"\n  {name}: {why}" for name, why in refusals[:20])
+        raise UsageError(f"--engine {engine} cannot ask {len(refusals)} of the servers (use --engine auto):{told}")
+    return [(engine, "as asked for")] * len(servers)
+
+
+def _first(server: Server, runners: Sequence[Runner]) -> tuple[str, str]:
+    reasons = []
+    for runner in runners:
+        refusal = runner.refusal(server)
+        if refusal is None:
+            return runner.name, "; ".join(reasons)
+        reasons.append(refusal)
+    raise UsageError(f"no engine can ask {server.name}: {'; '.join(reasons)}")
+
+
+def _asking(checklist: Checklist, checks: Sequence[CheckPlan], server: Server, shared: dict[str, Asking]) -> Asking:
+    values = checklist_parameters(checklist, server)
+    become = inventory_become(server)
+    key = json.dumps([values, become], sort_keys=True)
+    if key not in shared:
+        shared[key] = _compile(checks, values, become)
+    return shared[key]
+
+
+def inventory_become(server: Server) -> bool:
+    """Whether the inventory says that this server's checks run as another user (`ansible_become`)."""
+    said = server.variables.get("ansible_become", False)
+    if isinstance(said, bool):
+        return said
+    text = str(said).strip().lower()
+    if text in ("true", "yes", "on", "1"):
+        return True
+    if text in ("false", "no", "off", "0", ""):
+        return False
+    raise UsageError(f"server {server.name}: ansible_become must be true or false, not a template")
+
+
+def _compile(checks: Sequence[CheckPlan], values: Mapping[str, Any], become: bool) -> Asking:
+    skipped: dict[str, str] = {}
+    parameters: dict[str, Mapping[str, Any]] = {}
+    questions: dict[bool, list[Question]] = {False: [], True: []}
+    for plan in checks:
+        if plan.probe is None:
+            continue
+        check = plan.check
+        given = {name: one.default for name, one in plan.probe.parameters.items()} | probe_parameters(check, values)
+        parameters[check.id] = given
+        text = plan.probe.question(given)
+        if isinstance(text, Skipped):
+            skipped[check.id] = text.why
+            continue
+        wants = become if check.become is None else check.become
+        questions[wants].append(Question(check.id, text, check.timeout, check.limit))
+    scripts = tuple(compile_script(asked, become=wants) for wants, asked in questions.items() if asked)
+    return Asking(scripts, skipped, values, parameters)

@@ -1,0 +1,128 @@
+"""What came back from one server, read: for every planned check either a reading or the reason why there is none."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from maintops.domain.answers import Answer, NotMeasured, Reading, Skipped, UnreadableAnswer
+from maintops.domain.durations import spoken
+from maintops.domain.outcomes import Cell, Outcome
+from maintops.domain.ports import Delivery, Failure, FailureKind, Preview, Reply, Script
+from maintops.script.reading import Header, Heard, hear
+from maintops.workflow.planning import CheckPlan, ServerPlan
+
+MOST_SUBJECTS = 1000
+"""More subjects than a check can sensibly have: a server that names more is not believed."""
+
+_UNANSWERED = {
+    FailureKind.UNREACHABLE: Outcome.UNREACHABLE,
+    FailureKind.BROKEN: Outcome.UNKNOWN,
+    FailureKind.STOPPED: Outcome.NOT_REACHED,
+    FailureKind.OVERTIME: Outcome.UNKNOWN,
+    FailureKind.OVERFLOW: Outcome.FAILED,
+}
+_BEGUN = {
+    FailureKind.UNREACHABLE: Outcome.UNREACHABLE,
+    FailureKind.BROKEN: Outcome.UNKNOWN,
+    FailureKind.STOPPED: Outcome.UNKNOWN,
+    FailureKind.OVERTIME: Outcome.FAILED,
+    FailureKind.OVERFLOW: Outcome.FAILED,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class ServerReading:
+    """`readings` maps each check id to what was measured, or to the cell that says why nothing was.
+
+    `header` is what the machine said of itself, `notes` are the reasons of failed trips.
+    """
+
+    readings: Mapping[str, Reading | Cell]
+    header: Header | None = None
+    notes: tuple[str, ...] = ()
+
+
+def read_delivery(plan: ServerPlan, checks: Sequence[CheckPlan], delivery: Delivery | None) -> ServerReading:
+    """Reads a server's delivery; None stands for a server that was asked nothing."""
+    readings: dict[str, Reading | Cell] = {check: Skipped(why) for check, why in plan.asking.skipped.items()}
+    by_id = {one.check.id: one for one in checks}
+    header: Header | None = None
+    notes: list[str] = []
+    for script, reply in zip(plan.asking.scripts, delivery.replies if delivery else (), strict=bool(delivery)):
+        heard = hear(reply.stream, script)
+        header = header or heard.header
+        if reply.failure is not None and reply.failure.why not in notes:
+            notes.append(reply.failure.why)
+        for check in script.checks:
+            readings[check] = _read(by_id[check], plan, script, heard, reply)
+    return ServerReading(readings, header, tuple(notes))
+
+
+def _read(check: CheckPlan, plan: ServerPlan, script: Script, heard: Heard, reply: Reply) -> Reading | Cell:
+    answer = heard.answers.get(check.check.id)
+    if answer is None:
+        return _unanswered(check.check.id, heard, reply.failure)
+    if answer.timed_out:
+        return _failed(check, f"no answer within its {spoken(check.check.timeout)}", answer)
+    if answer.truncated:
+        return _failed(check, f"its output was truncated: more than {check.check.limit} bytes", answer)
+    return _reading(check, answer, plan.asking.parameters[check.check.id])
+
+
+def _reading(check: CheckPlan, answer: Answer, parameters: Mapping[str, object]) -> Reading | Cell:
+    if check.probe is None:
+        raise ValueError(f"{check.check.id} has no probe to read with")
+    try:
+        reading = check.probe.read(answer, parameters)
+    except UnreadableAnswer as error:
+        return _failed(check, f"its answer cannot be read: {error}", answer)
+    except Exception as error:
+        return _failed(check, f"its reader broke: {type(error).__name__}: {error}", answer)
+    if isinstance(reading, Skipped | NotMeasured):
+        return reading
+    names = [subject.subject for subject in reading.subjects]
+    if len(names) > MOST_SUBJECTS:
+        return _failed(check, f"it names {len(names)} subjects; more than {MOST_SUBJECTS} are not believed", answer)
+    if len(set(names)) < len(names):
+        return _failed(check, "it names a subject twice", answer)
+    return reading
+
+
+def _unanswered(check: str, heard: Heard, failure: Failure | None) -> Cell:
+    if failure is None:
+        return Cell(check, None, Outcome.UNKNOWN, message="the answer ended before this check's turn")
+    table = _BEGUN if heard.begun == check else _UNANSWERED
+    return Cell(check, None, table[failure.kind], message=failure.why)
+
+
+def _failed(check: CheckPlan, why: str, answer: Answer) -> Cell:
+    excerpt = answer.stderr or answer.stdout[:2000]
+    return Cell(check.check.id, None, Outcome.FAILED, message=why, evidence=excerpt.decode("utf-8", "replace"))
+
+
+def read_preview(check: str, preview: Preview | None, stopped: str | None) -> Cell:
+    """The cell of a playbook check: changed means that the server is not as the content wants it."""
+    if preview is None:
+        why = stopped or "Ansible did not account for this server"
+        return Cell(check, None, Outcome.NOT_REACHED if stopped else Outcome.UNKNOWN, message=why)
+    if preview.failure is not None:
+        return Cell(check, None, _BEGUN[preview.failure.kind], message=preview.failure.why)
+    return _previewed(check, preview)
+
+
+def _previewed(check: str, preview: Preview) -> Cell:
+    facts = {
+        "tasks": len(preview.tasks),
+        "changed": [task.task for task in preview.tasks if task.status == "changed"],
+        "failed": [task.task for task in preview.tasks if task.status == "failed"],
+        "not_previewable": [task.task for task in preview.tasks if task.message == "not previewable"],
+    }
+    evidence = "".join(f"--- {task.task}\n{task.diff}\n" for task in preview.tasks if task.diff)
+    if not preview.tasks:
+        return Cell(check, None, Outcome.SKIPPED, message="the content does not address this server", facts=facts)
+    if facts["failed"]:
+        why = next((task.message for task in preview.tasks if task.status == "failed" and task.message), "")
+        first = facts["failed"][0]  # type: ignore[index]
+        return Cell(check, None, Outcome.FAILED, message=f"{first}: {why}", facts=facts, evidence=evidence)
+    return Cell(check, None, Outcome.OK, facts=facts, evidence=evidence)

@@ -1,0 +1,136 @@
+"""The main job: checklist and servers -> plan -> run -> read -> judge -> commit -> show.
+
+Durable before shown: a run is in the store before its first connection, a server's record before anyone is told.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from contextlib import suppress
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from maintops.domain.outcomes import FailOn
+from maintops.domain.ports import Content, Delivery, Preview, Pulse, tell
+from maintops.domain.runs import PlannedServer, Run, RunEnded, RunPlanned, RunState
+from maintops.errors import StoreError
+from maintops.workflow.keeping import Crew, Keeper, Previews
+from maintops.workflow.merging import merged
+from maintops.workflow.planning import CheckPlan, Plan, ServerPlan
+from maintops.workflow.recovering import interrupt
+from maintops.workflow.stopping import Stopping
+
+
+@dataclass(frozen=True, slots=True)
+class Orders:
+    """How a run is to be carried out: by whom, on how many servers at a time, until what stops it."""
+
+    forks: int = 20
+    engineer: str | None = None
+    stopping: Stopping = field(default_factory=Stopping)
+
+
+@dataclass(frozen=True, slots=True)
+class RunResult:
+    """A run that is over. `codes` holds the exit code for each way to count findings."""
+
+    run: Run
+    codes: Mapping[FailOn, int]
+
+
+def carry_out(plan: Plan, crew: Crew, orders: Orders) -> RunResult:
+    """Carries a plan out; when it returns, every planned server has a record with every cell filled."""
+    planned = _planned(plan, crew, orders)
+    crew.store.begin(planned)
+    tell(crew.observers, planned)
+    try:
+        codes = _ask_everyone(plan, crew, orders)
+    except BaseException as error:
+        # whatever ended it (a full disk, a second Ctrl-C, a defect), no planned cell may stay without an outcome
+        with suppress(StoreError):
+            interrupt(crew.store, crew.store.run(plan.run), crew.clock(), type(error).__name__)
+        raise
+    ended = _end(orders, crew.clock())
+    crew.store.append(plan.run, ended)
+    tell(crew.observers, ended)
+    return RunResult(crew.store.run(plan.run), codes)
+
+
+def _ask_everyone(plan: Plan, crew: Crew, orders: Orders) -> Mapping[FailOn, int]:
+    keeper = Keeper(plan, crew, orders.engineer)
+    previews = _preview(plan, crew, orders, keeper)
+    left = {one.server.name: one for one in plan.servers}
+    for delivery in _deliveries(plan, crew, orders, keeper):
+        keeper.keep(left.pop(delivery.server), delivery, previews)
+    _fill(left, previews, orders, keeper)
+    return keeper.codes
+
+
+def _planned(plan: Plan, crew: Crew, orders: Orders) -> RunPlanned:
+    servers = tuple(
+        PlannedServer(one.server.name, one.record, one.engine, one.why, one.server.customer, one.server.site)
+        for one in plan.servers
+    )
+    listed = plan.checklist
+    checks = tuple(one.check.id for one in plan.checks)
+    return RunPlanned(
+        run=plan.run,
+        checklist=listed.name,
+        version=listed.version,
+        title=listed.title,
+        service=listed.service,
+        checks=checks,
+        servers=servers,
+        owner=crew.owner,
+        at=crew.clock(),
+        engineer=orders.engineer,
+        titles=tuple(one.check.title for one in plan.checks),
+    )
+
+
+def _deliveries(plan: Plan, crew: Crew, orders: Orders, keeper: Keeper) -> Iterator[Delivery]:
+    """What every engine brings, as it arrives; signs of life are kept on the way."""
+    sources = []
+    for name, runner in crew.runners.items():
+        trips = [one.trip for one in plan.servers if one.engine == name and one.asking.scripts]
+        if trips:
+            sources.append(runner.ask(trips, forks=orders.forks, stop=orders.stopping.reason))
+    for item in merged(sources):
+        if isinstance(item, Pulse):
+            keeper.sign(item)
+        else:
+            yield item
+
+
+def _preview(plan: Plan, crew: Crew, orders: Orders, keeper: Keeper) -> Previews:
+    """Check id -> server -> what check mode said. These come first: a record is kept when all of it is there."""
+    previews: dict[str, dict[str, Preview]] = {one.check.id: {} for one in plan.content}
+    for one in plan.content:
+        servers = [planned.server for planned in plan.servers]
+        content = _content(plan, one)
+        arriving = crew.previewer.preview(
+            content, servers, forks=orders.forks, timeout=one.check.timeout, stop=orders.stopping.reason
+        )
+        for item in arriving:
+            if isinstance(item, Pulse):
+                keeper.sign(Pulse(dict.fromkeys(item.in_flight, one.check.id)))
+            else:
+                previews[one.check.id][item.server] = item
+    return previews
+
+
+def _content(plan: Plan, one: CheckPlan) -> Content:
+    folder = plan.checklist.file.rpartition("/")[0]
+    check = one.check
+    return Content(check.playbook, check.role, folder, check.become, dict(check.parameters))
+
+
+def _fill(left: Mapping[str, ServerPlan], previews: Previews, orders: Orders, keeper: Keeper) -> None:
+    """The servers that no runner delivered: asked nothing, not reached, or lost by their runner."""
+    for planned in left.values():
+        keeper.keep(planned, None, previews, orders.stopping.reason())
+
+
+def _end(orders: Orders, now: datetime) -> RunEnded:
+    reason = orders.stopping.reason() or ""
+    return RunEnded(RunState.CANCELLED if orders.stopping.cancelled else RunState.FINISHED, reason, now)

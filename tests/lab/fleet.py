@@ -1,0 +1,522 @@
+"""The loopback fleet: as many servers as you like on one machine, each with an address of its own.
+
+One `sshd` of our own listens on a high port of every loopback address; 127.0.x.y are the servers. Servers that must
+behave differently (a bastion, a fixed answer, a bare root) get an `sshd` of their own on 127.1.x.y. Nothing outside
+loopback is ever contacted, and only processes that this fleet started are ever ended.
+
+    with Fleet(servers=3) as fleet:
+        fleet.names                       # ("s001", "s002", "s003")
+        fleet.variables("s001")           # its Ansible variables
+        fleet.inventory, fleet.known_hosts, fleet.key    # files to hand to anybody
+        fleet.refused("gone")             # bad servers; each call adds one to the inventory
+        fleet.answering("canned", b"...")
+
+As root the servers' user is made for this fleet (shell /bin/sh) and removed with it, and `account` makes more, with
+sudo rules of their own. As an ordinary user there is that user alone, and `account` raises FleetUnavailable.
+
+By hand, from the repository's root: `python -m tests.lab.fleet --servers 5` prints an inventory and runs until Ctrl-C.
+"""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import getpass
+import itertools
+import json
+import os
+import re
+import shlex
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Literal
+
+Sudo = Literal["none", "nopasswd", "password"]
+
+SUDOERS = Path("/etc/sudoers.d")
+ROOTS = Path("/run")
+BARE = ("dash", "cat", "head", "sed", "sleep", "rm", "mkdir", "mkfifo", "kill", "id", "date", "uname")
+_PREFIX = "maintops-fleet-"
+_numbers = itertools.count()
+
+
+class FleetUnavailable(Exception):
+    """The machine lacks what this part of the fleet needs; the message says what, and how to get it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Account:
+    """A login of the fleet's own. `password` is the one that its sudo (and a password login) asks for."""
+
+    name: str
+    home: Path
+    password: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class FleetServer:
+    """One server: its inventory name, where it listens, and its own Ansible variables."""
+
+    name: str
+    address: str
+    port: int
+    variables: Mapping[str, Any] = field(default_factory=dict)
+
+
+class Sshd:
+    """One sshd process in the foreground, with a host key, a port and a log of its own."""
+
+    def __init__(self, folder: Path, listen: str, authorized: Path, extra: str = "") -> None:
+        folder.mkdir(parents=True)
+        self.log_file, self.port = folder / "sshd.log", _free_port(listen)
+        self.host_key = make_key(folder / "host_key")
+        config = folder / "sshd_config"
+        config.write_text(_sshd_config(self.port, listen, folder / "host_key", authorized) + extra)
+        program = _program("sshd", "openssh-server")
+        if os.geteuid() == 0:
+            Path("/run/sshd").mkdir(mode=0o755, exist_ok=True)  # sshd's privilege separation wants it to exist
+        # The children of a killed test run must not outlive it: the kernel ends sshd with the thread that started it.
+        self._process = subprocess.Popen(
+            [_program("setpriv", "util-linux"), "--pdeathsig", "TERM", program]
+            + ["-D", "-f", str(config), "-E", str(self.log_file)],
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.PIPE,
+        )
+        self._await("127.0.0.1" if listen == "0.0.0.0" else listen)
+
+    @property
+    def log(self) -> str:
+        """What it has logged so far (LogLevel VERBOSE)."""
+        return self.log_file.read_text(errors="replace") if self.log_file.exists() else ""
+
+    def sessions(self) -> list[int]:
+        """The processes that serve its connections, and everything that they started."""
+        return _descendants(self._process.pid)
+
+    def cut(self) -> None:
+        """Ends every connection at once, as a crash of the server would; new ones are still served."""
+        for pid in self.sessions():
+            _kill(pid, signal.SIGKILL)
+
+    def stop(self) -> None:
+        """Ends it and everything that it started."""
+        family = self.sessions()
+        self._process.terminate()
+        for pid in family:
+            _kill(pid, signal.SIGKILL)
+        try:
+            self._process.wait(10)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+            self._process.wait()
+        if self._process.stderr:
+            self._process.stderr.close()
+
+    def _await(self, address: str) -> None:
+        deadline = time.monotonic() + 10
+        while time.monotonic() < deadline and self._process.poll() is None:
+            with contextlib.suppress(OSError), socket.create_connection((address, self.port), 1) as probe:
+                if probe.recv(4) == b"SSH-":
+                    return
+            time.sleep(0.005)
+        said = b"" if self._process.poll() is None or not self._process.stderr else self._process.stderr.read()
+        self.stop()
+        raise FleetUnavailable(f"sshd did not start: {self.log}{said.decode(errors='replace')}")
+
+
+class Fleet:
+    """A fleet in a temporary folder of its own; see the module's docstring.
+
+    `servers` good ones are named s001, s002, … Files: `inventory` (YAML), `known_hosts` (an entry per server), `key` (the
+    private key that every server lets in), `sudo_log` (what sudo allowed and refused to the fleet's accounts).
+    """
+
+    def __init__(self, servers: int = 1) -> None:
+        self._count = servers
+        self._special = 0
+        self._servers: dict[str, FleetServer] = {}
+        self._entries: dict[str, str] = {}
+        self._accounts: dict[Sudo, Account] = {}
+        self._daemons: dict[str, Sshd] = {}
+        self._quiet: list[socket.socket] = []
+        self._roots: list[Path] = []
+
+    # --- life ---------------------------------------------------------------------------------------------------------
+
+    def __enter__(self) -> Fleet:
+        """Starts it; raises FleetUnavailable where sshd is missing."""
+        _program("sshd", "openssh-server")
+        _sweep()
+        self.folder = Path(tempfile.mkdtemp(prefix=f"{_PREFIX}{os.getpid()}-"))
+        self.folder.chmod(0o755)  # the servers' users read authorized_keys
+        self.inventory, self.known_hosts = self.folder / "inventory.yml", self.folder / "known_hosts"
+        self.key, self.sudo_log = self.folder / "key", self.folder / "sudo.log"
+        try:
+            self._start()
+        except BaseException:
+            self.stop()
+            raise
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, tb: TracebackType | None) -> None:
+        self.stop()
+
+    def _start(self) -> None:
+        self._authorized = self.folder / "authorized_keys"
+        self._authorized.write_text(make_key(self.key) + "\n")
+        self._authorized.chmod(0o644)
+        self.user = self.account("none").name if os.geteuid() == 0 else getpass.getuser()
+        self.main = Sshd(self.folder / "main", "0.0.0.0", self._authorized)
+        self._daemons["main"] = self.main
+        for number in range(self._count):
+            address = f"127.0.{1 + number // 250}.{1 + number % 250}"
+            self._put(FleetServer(f"s{number + 1:03}", address, self.main.port), self.main.host_key)
+        self._write()
+
+    def stop(self) -> None:
+        """Ends what the fleet started and removes what it made."""
+        for daemon in self._daemons.values():
+            daemon.stop()
+        for quiet in self._quiet:
+            quiet.close()
+        for account in self._accounts.values():
+            _remove_account(account.name)
+        for folder in (self.folder, *self._roots):
+            shutil.rmtree(folder, ignore_errors=True)
+
+    # --- what is there ------------------------------------------------------------------------------------------------
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Every server's name, the good ones first."""
+        return tuple(self._servers)
+
+    def server(self, name: str) -> FleetServer:
+        """One server by its name."""
+        return self._servers[name]
+
+    def sshd(self, name: str) -> Sshd:
+        """The sshd that serves a server: its log, its sessions, a way to cut them."""
+        return self._daemons.get(name, self.main)
+
+    def variables(self, name: str) -> dict[str, Any]:
+        """A server's Ansible variables, group variables included, as `ansible-inventory --list` would merge them."""
+        server = self._servers[name]
+        own = {"ansible_host": server.address, "ansible_port": server.port}
+        return {**self._common(), **own, **server.variables}
+
+    def _common(self) -> dict[str, Any]:
+        options = f"-o UserKnownHostsFile={self.known_hosts} -o StrictHostKeyChecking=yes"
+        return {
+            "ansible_user": self.user,
+            "ansible_ssh_private_key_file": str(self.key),
+            "ansible_ssh_common_args": options,
+            "ansible_python_interpreter": sys.executable,
+        }
+
+    # --- accounts -----------------------------------------------------------------------------------------------------
+
+    def account(self, sudo: Sudo = "none") -> Account:
+        """The fleet's login with this right to sudo, made when it is first asked for (root only)."""
+        if sudo not in self._accounts:
+            if os.geteuid() != 0:
+                raise FleetUnavailable("accounts of the fleet's own need root")
+            home = self.folder / f"home-{sudo}"
+            name = f"mt{os.getpid()}x{next(_numbers)}"
+            self._accounts[sudo] = Account(name, home, f"Pw-{name}-{os.urandom(6).hex()}" if sudo != "none" else None)
+            _make_account(self._accounts[sudo], sudo, self.sudo_log)
+        return self._accounts[sudo]
+
+    # --- more servers -------------------------------------------------------------------------------------------------
+
+    def add(self, name: str, **variables: Any) -> FleetServer:
+        """One more good server, with Ansible variables of its own (they override the fleet's)."""
+        return self._put(FleetServer(name, self._address(), self.main.port, variables), self.main.host_key, write=True)
+
+    def refused(self, name: str) -> FleetServer:
+        """A server that nobody listens for."""
+        address = self._address()
+        return self._put(FleetServer(name, address, _free_port(address)), self.main.host_key, write=True)
+
+    def silent(self, name: str) -> FleetServer:
+        """A listener that accepts connections and never says a word."""
+        address = self._address()
+        quiet = socket.create_server((address, 0), backlog=64)  # the kernel accepts; nobody ever answers
+        self._quiet.append(quiet)
+        return self._put(FleetServer(name, address, quiet.getsockname()[1]), self.main.host_key, write=True)
+
+    def unknown(self, name: str) -> FleetServer:
+        """A good server that is not in known_hosts."""
+        return self._put(FleetServer(name, self._address(), self.main.port), None, write=True)
+
+    def changed(self, name: str) -> FleetServer:
+        """A good server for which known_hosts holds another key."""
+        other = make_key(self.folder / f"{name}-other-key")
+        return self._put(FleetServer(name, self._address(), self.main.port), other, write=True)
+
+    def special(self, name: str, config: str = "", **variables: Any) -> FleetServer:
+        """A server with an sshd, a host key and lines of sshd_config of its own."""
+        address = self._address()
+        daemon = Sshd(self.folder / name, address, self._authorized, config)
+        self._daemons[name] = daemon
+        return self._put(FleetServer(name, address, daemon.port, variables), daemon.host_key, write=True)
+
+    def forced(self, name: str, command: str, **variables: Any) -> FleetServer:
+        """A server that runs `command` (sh) whatever it is asked to run."""
+        file = self.folder / f"{name}-forced"
+        file.write_text(f"#!/bin/sh\n{command}\n")
+        file.chmod(0o755)
+        return self.special(name, f"ForceCommand {file}\n", **variables)
+
+    def answering(self, name: str, stream: bytes) -> FleetServer:
+        """A server that answers with these bytes, whatever it is asked."""
+        recording = self.folder / f"{name}-stream"
+        recording.write_bytes(stream)
+        return self.forced(name, f"exec cat {shlex.quote(str(recording))}")
+
+    def flooding(self, name: str) -> FleetServer:
+        """A server whose answer never ends."""
+        return self.forced(name, "exec yes 'a flood of output that says nothing at all, over and over again'")
+
+    def through(self, name: str, bastion: str) -> FleetServer:
+        """A good server that is reached through another one (ProxyJump)."""
+        gate = self._servers[bastion]
+        jump = f"{self._common()['ansible_ssh_common_args']} -o ProxyJump={self.user}@{gate.address}:{gate.port}"
+        return self.add(name, ansible_ssh_common_args=jump)
+
+    def bare(self, name: str, programs: tuple[str, ...] = BARE) -> FleetServer:
+        """A server in a root of its own that holds /bin/sh and these programs, and nothing else: no Python, no bash,
+        no `timeout` (root only)."""
+        if os.geteuid() != 0:
+            raise FleetUnavailable("a root of its own (ChrootDirectory) needs root")
+        # sshd trusts a root only where nobody else can write on the whole way to it: not below /tmp.
+        root = Path(tempfile.mkdtemp(prefix=f"{_PREFIX}{os.getpid()}-", dir=ROOTS))
+        self._roots.append(root)
+        _make_root(root, programs)
+        return self.special(name, f"ChrootDirectory {root}\n")
+
+    def _address(self) -> str:
+        self._special += 1
+        return f"127.1.{1 + self._special // 250}.{1 + self._special % 250}"
+
+    def _put(self, server: FleetServer, host_key: str | None, *, write: bool = False) -> FleetServer:
+        if server.name in self._servers:
+            raise ValueError(f"the fleet has a server {server.name} already")
+        self._servers[server.name] = server
+        if host_key is not None:
+            self._entries[server.name] = f"[{server.address}]:{server.port} {host_key}\n"
+        if write:
+            self._write()
+        return server
+
+    def _write(self) -> None:
+        """The inventory is YAML in JSON's clothes: every JSON document is one."""
+        hosts = {
+            server.name: {"ansible_host": server.address, "ansible_port": server.port, **server.variables}
+            for server in self._servers.values()
+        }
+        group = {"hosts": hosts, "vars": self._common()}
+        self.inventory.write_text(json.dumps({"all": {"children": {"fleet": group}}}, indent=2) + "\n")
+        self.known_hosts.write_text("".join(self._entries.values()))
+
+
+# --- keys, ports, programs --------------------------------------------------------------------------------------------
+
+
+def make_key(file: Path, kind: str = "ed25519", passphrase: str = "") -> str:
+    """Makes a key pair beside `file`; returns the public key as `TYPE BASE64`."""
+    program = _program("ssh-keygen", "openssh-client")
+    subprocess.run(
+        [program, "-q", "-t", kind, "-N", passphrase, "-C", "", "-f", str(file)], check=True, stdin=subprocess.DEVNULL
+    )
+    return Path(f"{file}.pub").read_text().strip()
+
+
+def _program(name: str, package: str) -> str:
+    found = shutil.which(name, path=f"{os.environ.get('PATH', '')}:/usr/sbin:/sbin")
+    if found is None:
+        raise FleetUnavailable(f"{name} is missing: apt install {package}")
+    return found
+
+
+def _free_port(address: str) -> int:
+    with socket.create_server((address, 0)) as probe:
+        return int(probe.getsockname()[1])
+
+
+def _sshd_config(port: int, listen: str, host_key: Path, authorized: Path) -> str:
+    lines = [
+        f"Port {port}",
+        f"ListenAddress {listen}",
+        f"HostKey {host_key}",
+        f"AuthorizedKeysFile {authorized}",
+        "AllowUsers *@127.*",  # the wildcard address is for 127.0.x.y alone
+        "PidFile none",
+        "UsePAM no",
+        "UseDNS no",
+        "StrictModes no",
+        "PrintMotd no",
+        "MaxStartups 1000:30:2000",
+        "MaxSessions 100",
+        "PasswordAuthentication yes",
+        "KbdInteractiveAuthentication no",
+        "PermitRootLogin prohibit-password",
+        "Subsystem sftp internal-sftp",
+        "LogLevel VERBOSE",
+    ]
+    if _openssh() >= (9, 8):
+        lines.append("PerSourcePenalties no")  # every client comes from the same address here
+    return "\n".join(lines) + "\n"
+
+
+def _openssh() -> tuple[int, int]:
+    said = subprocess.run([_program("ssh", "openssh-client"), "-V"], capture_output=True, text=True, check=True).stderr
+    found = re.search(r"OpenSSH_(\d+)\.(\d+)", said)
+    return (int(found[1]), int(found[2])) if found else (0, 0)
+
+
+# --- processes --------------------------------------------------------------------------------------------------------
+
+
+def _descendants(pid: int) -> list[int]:
+    children: dict[int, list[int]] = {}
+    for entry in Path("/proc").iterdir():
+        if entry.name.isdigit():
+            with contextlib.suppress(OSError, IndexError, ValueError):
+                parent = int((entry / "stat").read_text().rpartition(")")[2].split()[1])
+                children.setdefault(parent, []).append(int(entry.name))
+    found, waiting = [], [pid]
+    while waiting:
+        below = children.get(waiting.pop(), [])
+        found += below
+        waiting += below
+    return found
+
+
+def _kill(pid: int, number: int) -> None:
+    with contextlib.suppress(ProcessLookupError):
+        os.kill(pid, number)
+
+
+def _alive(pid: int) -> bool:
+    return Path(f"/proc/{pid}").exists()
+
+
+# --- accounts ---------------------------------------------------------------------------------------------------------
+
+
+def _make_account(account: Account, sudo: Sudo, log: Path) -> None:
+    # A locked password ("!") refuses key logins too; "*" is no password at all.
+    command = [_program("useradd", "passwd"), "--shell", "/bin/sh", "--no-create-home", "--no-log-init"]
+    subprocess.run(
+        [*command, "--home-dir", str(account.home), "--password", "*", account.name], check=True, capture_output=True
+    )
+    account.home.mkdir(mode=0o755)
+    shutil.chown(account.home, account.name)
+    if account.password:
+        line = f"{account.name}:{account.password}\n"
+        subprocess.run([_program("chpasswd", "passwd")], input=line, text=True, check=True, capture_output=True)
+    if sudo != "none":
+        _program("sudo", "sudo")
+        _write_sudoers(account.name, "NOPASSWD: " if sudo == "nopasswd" else "", log)
+
+
+def _write_sudoers(name: str, tag: str, log: Path) -> None:
+    file = SUDOERS / f"{_PREFIX}{name}"
+    draft = file.with_name(f"{file.name}.new")  # sudo passes over names with a dot
+    draft.write_text(f"Defaults:{name} !syslog, logfile={log}\n{name} ALL=(ALL) {tag}ALL\n")
+    draft.chmod(0o440)
+    draft.rename(file)
+
+
+def _remove_account(name: str) -> None:
+    (SUDOERS / f"{_PREFIX}{name}").unlink(missing_ok=True)
+    for pid in _of_user(name):
+        _kill(pid, signal.SIGKILL)
+    subprocess.run([_program("userdel", "passwd"), name], check=False, capture_output=True)
+
+
+def _of_user(name: str) -> Iterator[int]:
+    """The processes of one of the fleet's own accounts: no one else's can be among them."""
+    passwd = Path("/etc/passwd").read_text()
+    found = re.search(rf"^{re.escape(name)}:[^:]*:(\d+):", passwd, re.MULTILINE)
+    for entry in Path("/proc").iterdir() if found else ():
+        with contextlib.suppress(OSError):
+            if entry.name.isdigit() and found and entry.stat().st_uid == int(found[1]):
+                yield int(entry.name)
+
+
+def _sweep() -> None:
+    """Removes what fleets of dead processes left behind: accounts, sudo rules, folders."""
+    if os.geteuid() == 0:
+        for name, pid in re.findall(r"^(mt(\d+)x\d+):", Path("/etc/passwd").read_text(), re.MULTILINE):
+            if not _alive(int(pid)):
+                _remove_account(name)
+    for folder in itertools.chain(Path(tempfile.gettempdir()).glob(f"{_PREFIX}*"), ROOTS.glob(f"{_PREFIX}*")):
+        pid = folder.name.removeprefix(_PREFIX).split("-")[0]
+        if pid.isdigit() and not _alive(int(pid)):
+            shutil.rmtree(folder, ignore_errors=True)
+
+
+# --- a root with next to nothing in it --------------------------------------------------------------------------------
+
+
+def _make_root(root: Path, programs: tuple[str, ...]) -> None:
+    for folder in ("bin", "dev", "etc", "tmp", "home"):
+        (root / folder).mkdir(parents=True)
+    root.chmod(0o755)
+    (root / "tmp").chmod(0o1777)
+    for program in programs:
+        source = Path(_program(program, "dash coreutils sed procps"))
+        shutil.copy(source.resolve(), root / "bin" / program)
+        for library in _libraries(source):
+            target = root / library.relative_to("/")
+            target.parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy(library.resolve(), target)
+    (root / "bin" / "sh").symlink_to(programs[0])
+    os.mknod(root / "dev" / "null", 0o20666, os.makedev(1, 3))
+    (root / "dev" / "null").chmod(0o666)
+
+
+def _libraries(program: Path) -> list[Path]:
+    said = subprocess.run([_program("ldd", "libc-bin"), str(program)], capture_output=True, text=True, check=False)
+    return [Path(found) for found in re.findall(r"(/\S+)(?= \(0x)", said.stdout)]
+
+
+# --- by hand ----------------------------------------------------------------------------------------------------------
+
+
+def main() -> None:
+    """Runs a fleet until Ctrl-C, and says how to use it."""
+    arguments = argparse.ArgumentParser(prog="python -m tests.lab.fleet", description="A fleet of servers on loopback.")
+    arguments.add_argument("--servers", type=int, default=3, help="how many good servers (default 3)")
+    count = arguments.parse_args().servers
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
+    with Fleet(servers=count) as fleet:
+        first = fleet.server(fleet.names[0])
+        sys.stdout.write(
+            f"{count} servers, user {fleet.user}\n\n"
+            f"  inventory    {fleet.inventory}\n"
+            f"  known hosts  {fleet.known_hosts}\n"
+            f"  key          {fleet.key}\n\n"
+            f"  maintops run daily-check -i {fleet.inventory}\n"
+            f"  ssh -i {fleet.key} -o UserKnownHostsFile={fleet.known_hosts} -p {first.port} {fleet.user}@{first.address}\n\n"
+            "Ctrl-C ends it.\n"
+        )
+        sys.stdout.flush()
+        with contextlib.suppress(KeyboardInterrupt):
+            signal.pause()
+
+
+if __name__ == "__main__":
+    main()

@@ -9,10 +9,11 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from maintops.errors import UsageError
 
+HostKeys = Literal["strict", "accept-new", "off"]
 HOST_KEYS = ("strict", "accept-new", "off")
 ENGINES = ("auto", "ssh", "ansible")
 FAIL_ON = ("info", "warning", "critical", "never")
@@ -30,7 +31,7 @@ class Settings:
     checklists: tuple[str, ...] = ()
     database_url: str = ""
     known_hosts: Path | None = None
-    host_keys: str = "strict"
+    host_keys: HostKeys = "strict"
     engine: str = "auto"
     forks: int = 20
     fail_on: str = "critical"

@@ -48,7 +48,7 @@ checks:
       - when: count > parameters.most_users
         severity: warning
         finding: "{{ count }} logins at once"
-        follow_up: {title: "Ask who is working on {{ server }}"}
+        follow_up: {title: "Ask who is working on this server"}
 """
 
 _IGNORED = """\

@@ -5,7 +5,6 @@ Format: Documentation/networking/bonding.rst of the Linux kernel, and bond_procf
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -18,13 +17,12 @@ from maintops.domain.answers import (
     Reading,
     SubjectFacts,
     UnreadableAnswer,
-    parts,
 )
+from maintops.probes.answering import integer, named_parts
 from maintops.probes.contract import Fact, Presence, Probe
 
 _NO_PARTNER = "00:00:00:00:00:00"
 _LACP_FACTS = ("lacp_partner", "slaves_detached")
-_NUMBER = re.compile(r"[0-9]{1,10}")
 
 _QUESTION = """\
 part bonds ls /proc/net/bonding
@@ -44,17 +42,17 @@ class _Bond:
     slaves: dict[str, dict[str, str]] = field(default_factory=dict)
 
 
-def _question(_parameters: Mapping[str, Any]) -> str:
+def question(parameters: Mapping[str, Any]) -> str:
+    """The kernel's own page about each bond."""
     return _QUESTION
 
 
-def _read(answer: Answer, _parameters: Mapping[str, Any]) -> Reading:
-    if answer.truncated:
-        raise UnreadableAnswer("the list of bonded interfaces was cut at the output limit")
-    found = parts(answer.stdout)
-    listing = found.get("bonds")
-    if listing is None or listing.status is None:
-        raise UnreadableAnswer("the list of bonded interfaces is not whole")
+def read(answer: Answer, parameters: Mapping[str, Any]) -> Reading:
+    """One subject per bond."""
+    found = named_parts(answer)
+    if "bonds" not in found:
+        raise UnreadableAnswer("the answer holds no list of bonded interfaces")
+    listing = found["bonds"]
     names = listing.text.split()
     if listing.status != 0 or not names:
         return NotMeasured("this server has no bonded interfaces")
@@ -108,10 +106,10 @@ def _bond(name: str, text: str) -> _Bond:
 def _failures(name: str, bond: _Bond) -> int:
     total = 0
     for slave, settings in bond.slaves.items():
-        count = settings.get("Link Failure Count", "0")
-        if _NUMBER.fullmatch(count) is None:
-            raise UnreadableAnswer(f"{name}: the link failure count of {slave} is not a number: {count[:40]!r}")
-        total += int(count)
+        count = integer(settings.get("Link Failure Count", "0"))
+        if count is None:
+            raise UnreadableAnswer(f"{name}: the link failure count of {slave[:40]!r} is not a number")
+        total += count
     return total
 
 
@@ -143,7 +141,7 @@ PROBE = Probe(
         "lacp_partner": Fact("bool", "the switch answers with LACP; only in mode 802.3ad, measured by root alone"),
         "slaves_detached": Fact("list", "interfaces outside of the active aggregator; only in mode 802.3ad"),
     },
-    question=_question,
-    read=_read,
+    question=question,
+    read=read,
     presence=Presence.LASTING,
 )

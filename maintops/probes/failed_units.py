@@ -10,9 +10,10 @@ from maintops.probes.answering import no_tool, remark, text_of
 from maintops.probes.contract import Fact, Presence, Probe
 
 _KINDS = (
-    "service mount socket target device swap automount timer path slice scope snapshot".split()  # snapshot: before 228
+    *("service", "mount", "socket", "target", "device", "swap", "automount", "timer", "path", "slice", "scope"),
+    "snapshot",  # systemd before 228
 )
-_BULLETS = "●×*○x"
+_BULLETS = "\u25cf\u00d7*\u25cbx"
 """What some versions print before a unit, in spite of --plain."""
 
 
@@ -28,7 +29,7 @@ def read(answer: Answer, parameters: Mapping[str, Any]) -> Reading:
     if answer.status != 0 and not answer.stdout.strip():
         return NotMeasured(f"systemd does not answer here: {remark(answer) or f'exit status {answer.status}'}")
     subjects = {}
-    for line in text_of(answer).splitlines():
+    for line in text_of(answer).split("\n"):
         if line.strip():
             facts = _facts(line)
             subjects[facts["unit"]] = SubjectFacts(facts["unit"], facts)

@@ -37,9 +37,9 @@ def read(answer: Answer, parameters: Mapping[str, Any]) -> Reading:
 
 
 def _subject(point: str, device: str, kind: str, part: Part) -> SubjectFacts:
-    if part.status != 0 and not part.output.strip():
-        return SubjectFacts(point, why_not=f"df says nothing about it (exit status {part.status})")
     found = _FIGURES.search(part.text.partition("\n")[2])
+    if found is None and part.status != 0:
+        return SubjectFacts(point, why_not=f"df says nothing about it (exit status {part.status})")
     if found is None:
         raise UnreadableAnswer(f"df says of {point} what is not in the format of POSIX")
     size, used, available = (int(figure) * 1024 for figure in found.groups())

@@ -37,9 +37,9 @@ def read(answer: Answer, parameters: Mapping[str, Any]) -> Reading:
 
 
 def _subject(mount: Mount, part: Part) -> SubjectFacts:
-    if part.status != 0 and not part.output.strip():
-        return SubjectFacts(mount.point, why_not=f"df counts no inodes of it (exit status {part.status})")
     found = _FIGURES.search(part.text.partition("\n")[2])
+    if found is None and part.status != 0:
+        return SubjectFacts(mount.point, why_not=f"df counts no inodes of it (exit status {part.status})")
     if found is None:
         raise UnreadableAnswer(f"df says of {mount.point} what is not in the format of its -i")
     named = {"device": mount.device, "fs_type": mount.type}

@@ -18,6 +18,7 @@ from maintops.domain.answers import (
     SubjectFacts,
     UnreadableAnswer,
 )
+from maintops.probes.answering import integer, text_of
 from maintops.probes.contract import Fact, Parameter, Presence, Probe
 
 _COUNTERS = ("rx_errors", "tx_errors", "rx_dropped", "tx_dropped")
@@ -30,27 +31,27 @@ _CONTAINER_NAME = re.compile(r"(?:eth|venet|host|team)[0-9]+|en[opsx][a-z0-9]+")
 _STACKED = ("bond", "vlan")
 
 _LINE = re.compile(r"([^/\s]+)/([a-z_]+(?:/[a-z_]+)?):(.*)")
-_NUMBER = re.compile(r"[0-9]{1,20}")
 _HEX = re.compile(r"0x([0-9a-f]{1,8})")
 
 
-def _question(_parameters: Mapping[str, Any]) -> str:
+def question(parameters: Mapping[str, Any]) -> str:
+    """Plain files of every interface, and which of them have a device behind them."""
     files = " ".join(f"*/{name}" for name in (*_FILES, *(f"statistics/{name}" for name in _COUNTERS)))
     return (
         "cd /sys/class/net || exit 127\n"
         # carrier and speed give an error while an interface is down: -s, and the status of grep says nothing
         f"grep -Hs '' {files}\n"
-        "for device in */device; do [ -L \"$device\" ] && printf '%s:\\n' \"$device\"; done\n"
+        'for device in */device; do [ -L "$device" ] && printf \'%s:\\n\' "$device"; done\n'
         ":\n"
     )
 
 
-def _read(answer: Answer, parameters: Mapping[str, Any]) -> Reading:
-    if answer.truncated or answer.status is None:
-        raise UnreadableAnswer("the list of network interfaces is not whole")
-    if answer.status == 127 or not answer.stdout.strip():
+def read(answer: Answer, parameters: Mapping[str, Any]) -> Reading:
+    """One subject per interface that is switched on."""
+    text = text_of(answer)
+    if answer.status == 127 or not text.strip():
         return NotMeasured("there is no /sys/class/net to read")
-    interfaces = _interfaces(answer.stdout.decode("utf-8", "replace"))
+    interfaces = _interfaces(text)
     ignored = _patterns(parameters)
     subjects = tuple(
         _subject(name, values)
@@ -129,9 +130,10 @@ def _speed(name: str, values: Mapping[str, str]) -> dict[str, Any]:
 
 
 def _number(name: str, what: str, text: str) -> int:
-    if _NUMBER.fullmatch(text) is None:
-        raise UnreadableAnswer(f"interface {name}: {what} is not a number: {text[:40]!r}")
-    return int(text)
+    number = integer(text)
+    if number is None:
+        raise UnreadableAnswer(f"interface {name[:40]!r}: {what} is not a number: {text[:40]!r}")
+    return number
 
 
 PROBE = Probe(
@@ -150,8 +152,8 @@ PROBE = Probe(
         "rx_dropped": Fact("int", "packets received and dropped since start-up", "packets"),
         "tx_dropped": Fact("int", "packets dropped before sending since start-up", "packets"),
     },
-    question=_question,
-    read=_read,
+    question=question,
+    read=read,
     presence=Presence.LASTING,
     parameters={"ignore": Parameter([], "names of interfaces to leave out; * and ? stand for any characters")},
 )

@@ -10,13 +10,15 @@ from maintops.domain.answers import Answer, Measured, NotMeasured, Reading, Subj
 from maintops.probes.answering import decimal, present, refusal, remark, text_of
 from maintops.probes.contract import Fact, Presence, Probe
 
-_ARRAY = re.compile(r"^(md\S*) : (active|inactive|broken|read-only|clean)\b *(.*)$")
+_ARRAY = re.compile(r"^(md\S*) : (active|inactive|broken)\b *(.*)$")
 _MODE = re.compile(r"^\((read-only|auto-read-only)\) *")
 _MEMBER = re.compile(r"^(\S+?)\[[0-9]+\]((?:\([A-Z]\))*)$")
 _COUNTS = re.compile(r"\[([0-9]{1,6})/([0-9]{1,6})\]")
-_ACTION = re.compile(r"\b(resync|recovery|reshape|check|repair|rebuild)\s*=\s*(?:([0-9.]{1,9})%|(DELAYED|PENDING|REMOTE))")
+_ACTION = re.compile(
+    r"\b(resync|recovery|reshape|check|repair|rebuild)\s*=\s*(?:([0-9.]{1,9})%|(DELAYED|PENDING|REMOTE))"
+)
 _CONTAINER = re.compile(r"super external:(?!/)")
-_REDUNDANCY = frozenset({"degraded", "raid_devices", "working_devices", "missing_devices"})
+_REDUNDANCY = frozenset({"degraded", "devices", "working", "missing"})
 _PLAIN = ("raid0", "linear", "faulty")
 """Levels that can lose no disk and go on: the kernel gives no counts for them."""
 
@@ -27,7 +29,10 @@ def question(parameters: Mapping[str, Any]) -> str:
 
 
 def read(answer: Answer, parameters: Mapping[str, Any]) -> Reading:
-    """One subject per array. The md driver without any array is measured: there is none."""
+    """One subject per array. The md driver without any array is measured: there is none.
+
+    A container of a firmware RAID, which the kernel always calls inactive, is no array: it holds the disks of some.
+    """
     if answer.status == 1 and not answer.stdout and "No such file" in remark(answer):
         return NotMeasured("this kernel has no md driver loaded: there is no /proc/mdstat")
     if (why := refusal(answer)) is not None:
@@ -35,7 +40,8 @@ def read(answer: Answer, parameters: Mapping[str, Any]) -> Reading:
     text = text_of(answer)
     if "Personalities" not in text.partition("\n")[0]:
         raise UnreadableAnswer("the answer is not /proc/mdstat: it does not begin with the personalities")
-    return Measured(tuple(_subject(*block) for block in _blocks(text)))
+    arrays = [block for block in _blocks(text) if not _CONTAINER.search(block[3])]
+    return Measured(tuple(_subject(*block) for block in arrays))
 
 
 def _blocks(text: str) -> list[tuple[str, str, str, str]]:
@@ -58,16 +64,15 @@ def _subject(name: str, state: str, rest: str, details: str) -> SubjectFacts:
     words = rest[mode.end() :].split() if mode else rest.split()
     members = [found for word in words if (found := _MEMBER.match(word))]
     level = words[0] if words and not _MEMBER.match(words[0]) else None
-    container = _CONTAINER.search(details) is not None
     facts = present(
-        state="container" if container else state,
-        level="container" if container else level,
-        read_only=mode[1] == "read-only" if mode else state == "read-only",
+        state=state,
+        level=level,
+        read_only=mode is not None and mode[1] == "read-only",
         members=sorted(one[1] for one in members),
-        failed_devices=sum("(F)" in one[2] for one in members),
-        spare_devices=sum("(S)" in one[2] for one in members),
+        failed=sum("(F)" in one[2] for one in members),
+        spares=sum("(S)" in one[2] for one in members),
     )
-    absent = set(_REDUNDANCY) if container or level in _PLAIN else set()
+    absent = set(_REDUNDANCY) if level in _PLAIN else set()
     counts = _COUNTS.search(details)
     if counts and not absent:
         facts |= _counted(int(counts[1]), int(counts[2]))
@@ -78,9 +83,9 @@ def _subject(name: str, state: str, rest: str, details: str) -> SubjectFacts:
 def _counted(devices: int, working: int) -> dict[str, object]:
     missing = max(devices - working, 0)
     return {
-        "raid_devices": devices,
-        "working_devices": working,
-        "missing_devices": missing,
+        "devices": devices,
+        "working": working,
+        "missing": missing,
         "degraded": missing > 0,
     }
 
@@ -89,28 +94,28 @@ def _action(details: str) -> tuple[dict[str, object], set[str]]:
     """What is being done to the array; an array at rest has neither an action nor its progress."""
     found = _ACTION.search(details)
     if found is None:
-        return {}, {"action", "action_percent"}
+        return {}, {"action", "resync_percent"}
     if found[3]:
-        return {"action": f"{found[1]} {found[3].lower()}"}, {"action_percent"}
-    return present(action=found[1], action_percent=decimal(found[2])), set()
+        return {"action": f"{found[1]} {found[3].lower()}"}, {"resync_percent"}
+    return present(action=found[1], resync_percent=decimal(found[2])), set()
 
 
 PROBE = Probe(
     name="mdraid",
     title="Software RAID arrays",
     facts={
-        "state": Fact("str", "active, inactive, broken; container for the disks of a firmware RAID, itself no array"),
+        "state": Fact("str", "active, inactive or broken"),
         "level": Fact("str", "raid1, raid5, …; an inactive array does not say"),
         "read_only": Fact("bool", "whether the array was set read-only (not: waiting for its first write)"),
         "members": Fact("list", "names of the devices that are in it"),
-        "raid_devices": Fact("int", "how many devices it should have"),
-        "working_devices": Fact("int", "how many of them work"),
-        "missing_devices": Fact("int", "how many of them do not work or are not there"),
-        "failed_devices": Fact("int", "devices that are in it and marked as failed"),
-        "spare_devices": Fact("int", "devices that wait to step in"),
+        "devices": Fact("int", "how many devices it should have"),
+        "working": Fact("int", "how many of them work"),
+        "missing": Fact("int", "how many of them do not work or are not there"),
+        "failed": Fact("int", "devices that are in it and marked as failed"),
+        "spares": Fact("int", "devices that wait to step in"),
         "degraded": Fact("bool", "whether it runs with fewer devices than it should have"),
         "action": Fact("str", "resync, recovery, reshape, check, …; not offered while the array is at rest"),
-        "action_percent": Fact("float", "how far that is", "percent"),
+        "resync_percent": Fact("float", "how far that is; not offered while it waits or rests", "percent"),
     },
     question=question,
     read=read,

@@ -20,8 +20,8 @@ from maintops.domain.answers import (
     Reading,
     SubjectFacts,
     UnreadableAnswer,
-    parts,
 )
+from maintops.probes.answering import named_parts
 from maintops.probes.contract import Fact, Presence, Probe
 
 _QUESTION = """\
@@ -50,15 +50,15 @@ class _Hop:
     interface: str
 
 
-def _question(_parameters: Mapping[str, Any]) -> str:
+def question(parameters: Mapping[str, Any]) -> str:
+    """The default routes and the neighbour table; /proc/net where there is no ip."""
     return _QUESTION
 
 
-def _read(answer: Answer, _parameters: Mapping[str, Any]) -> Reading:
-    if answer.truncated:
-        raise UnreadableAnswer("the routes were cut at the output limit")
-    found = parts(answer.stdout)
-    if any(name not in found or found[name].status is None for name in ("ip4", "ip6", "proc4", "proc6", "machine")):
+def read(answer: Answer, parameters: Mapping[str, Any]) -> Reading:
+    """One subject: the server."""
+    found = named_parts(answer)
+    if not {"ip4", "ip6", "proc4", "proc6", "machine"} <= found.keys():
         raise UnreadableAnswer("the answer about routes is not whole")
     four, six = _four(found), _six(found)
     if four is None:
@@ -93,14 +93,14 @@ def _six(found: Mapping[str, Part]) -> list[_Hop]:
 
 
 def _hops(text: str) -> list[_Hop]:
-    """What `ip -o route` shows: one line a route, its several hops after backslashes. busybox shows other routes too."""
+    """What `ip -o route` shows: a line a route, several hops after backslashes. busybox does not filter."""
     hops = []
     for line in text.splitlines():
         first, *rest = line.split("\\")
         words = first.split()
         if not words:
             continue
-        if len(words) < 2:
+        if len(words) < 2 and not rest:
             raise UnreadableAnswer(f"not a route: {line[:80]!r}")
         if words[0] not in ("default", "0.0.0.0/0", "::/0"):  # also: "unreachable default", "blackhole default"
             continue
@@ -124,20 +124,22 @@ def _after(words: list[str], word: str) -> str:
 def _proc4(text: str, machine: str) -> Iterator[_Hop]:
     for line in text.splitlines():
         columns = line.split()
-        if columns[:1] == ["Iface"]:
+        if columns[:1] in ([], ["Iface"]):
             continue
         if len(columns) < 8 or not all(_HEX4.fullmatch(columns[place]) for place in (1, 2, 7)):
             raise UnreadableAnswer(f"not a line of /proc/net/route: {line[:80]!r}")
         flags = _number(columns[3])
         if columns[1] == columns[7] == "00000000" and not flags & _REJECT:
-            order = "big" if machine in _BIG_ENDIAN else "little"
-            address = IPv4Address(int.from_bytes(bytes.fromhex(columns[2]), "big" if order == "big" else "little"))
+            raw = bytes.fromhex(columns[2])
+            address = IPv4Address(int.from_bytes(raw, "big" if machine in _BIG_ENDIAN else "little"))
             yield _Hop(str(address) if flags & _GATEWAY else "", columns[0])
 
 
 def _proc6(text: str) -> Iterator[_Hop]:
     for line in text.splitlines():
         columns = line.split()
+        if not columns:
+            continue
         if len(columns) < 10 or not all(_HEX6.fullmatch(columns[place]) for place in (0, 4)):
             raise UnreadableAnswer(f"not a line of /proc/net/ipv6_route: {line[:80]!r}")
         flags = _number(columns[8])
@@ -168,7 +170,7 @@ PROBE = Probe(
         "interfaces": Fact("list", "interfaces that default routes use"),
         "gateways_lost": Fact("list", "gateways that did not answer when the kernel last looked for them"),
     },
-    question=_question,
-    read=_read,
+    question=question,
+    read=read,
     presence=Presence.PASSING,
 )

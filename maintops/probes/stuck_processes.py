@@ -76,7 +76,9 @@ def _measured(zombies: list[str], waiting: list[str]) -> Measured:
 
 def _sample(part: Part) -> dict[int, _Process]:
     fields: dict[int, dict[str, str]] = {}
-    for line in part.text.splitlines():
+    for line in part.text.rstrip("\n").split("\n"):
+        if not line:  # everybody has ended in the meantime
+            continue
         found = _LINE.fullmatch(line)
         if found is None:
             raise UnreadableAnswer(f"this is not a line of /proc/PID/status: {line[:80]!r}")

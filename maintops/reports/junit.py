@@ -15,7 +15,7 @@ from maintops.domain.records import ServiceRecord
 from maintops.domain.runs import Run
 from maintops.reports.escaping import clipped, visible
 from maintops.reports.results import complete
-from maintops.reports.wording import fact, iso, verdict, word
+from maintops.reports.wording import fact, iso, word
 
 _ERRORS = frozenset({Outcome.FAILED, Outcome.UNREACHABLE, Outcome.UNKNOWN, Outcome.NOT_REACHED})
 _SKIPPED = frozenset({Outcome.SKIPPED, Outcome.NOT_MEASURED, Outcome.WAIVED})
@@ -83,8 +83,8 @@ def _case(record: ServiceRecord, cell: Cell, titles: Mapping[str, str], fail_on:
         SubElement(case, "error", {"type": cell.outcome.value, "message": message}).text = _detail(cell)
     elif cell.outcome in _SKIPPED:
         SubElement(case, "skipped", {"type": cell.outcome.value, "message": message})
-    elif exit_code([cell], fail_on):
-        SubElement(case, "failure", {"type": verdict(cell), "message": message}).text = _detail(cell)
+    elif cell.severity is not None and exit_code([cell], fail_on):
+        SubElement(case, "failure", {"type": cell.severity.value, "message": message}).text = _detail(cell)
     elif cell.message:
         SubElement(case, "system-out").text = f"{cell.severity or cell.outcome}: {message}"
     return case

@@ -171,9 +171,10 @@ def _attention_sentence(records: Sequence[ServiceRecord]) -> str:
     if not found:
         return f"{plural(len(records), 'server')} planned, nothing found that needs attention."
     servers = len({row.record.server for row in found})
+    who = "The server" if len(records) == 1 else f"{servers:,} of {len(records):,} servers"
     counts = tally(row.cell for row in found)
     what = ", ".join(plural(count, _NOUNS[name]) for name, count in counts.items())
-    return f"{servers:,} of {plural(len(records), 'server')} {'needs' if servers == 1 else 'need'} attention: {what}."
+    return f"{who} {'needs' if servers == 1 else 'need'} attention: {what}."
 
 
 _NOUNS = {

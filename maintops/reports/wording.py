@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from itertools import islice
 from typing import Any
 
-from maintops.domain.outcomes import Cell, Outcome
+from maintops.domain.outcomes import Cell, Outcome, Severity
 from maintops.reports.escaping import MARK
 
 _DEPTH = 4
@@ -22,6 +22,11 @@ def iso(at: datetime) -> str:
 def moment(at: datetime) -> str:
     """A time as `2026-03-01 07:30:05 UTC`."""
     return at.astimezone(UTC).strftime("%Y-%m-%d %H:%M:%S UTC")
+
+
+def day(at: datetime) -> str:
+    """A time's day in UTC as `2026-03-01`."""
+    return at.astimezone(UTC).strftime("%Y-%m-%d")
 
 
 def duration(seconds: float) -> str:
@@ -46,8 +51,8 @@ def word(outcome: Outcome) -> str:
 
 
 def verdict(cell: Cell) -> str:
-    """A cell's outcome in one word: its severity where it needs attention, else the outcome."""
-    if cell.outcome is Outcome.ATTENTION and cell.severity is not None:
+    """A cell's outcome in one word: `critical` or `warning` where it needs attention for that, else the outcome."""
+    if cell.outcome is Outcome.ATTENTION and cell.severity in (Severity.CRITICAL, Severity.WARNING):
         return cell.severity.value
     return word(cell.outcome)
 

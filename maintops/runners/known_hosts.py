@@ -89,6 +89,11 @@ class KnownHosts:
                 for line in _lines(file.read_bytes()):
                     self._keep(line)
 
+    @property
+    def sources(self) -> tuple[Path, ...]:
+        """The files that were read; the one that new keys would be added to where there is none."""
+        return tuple(file for file in self.files if file.exists()) or self.files[:1]
+
     def standing(self, name: str, key: HostKey) -> Standing:
         """How a key that a server shows under this name stands."""
         known = self._known(name)
@@ -144,7 +149,7 @@ def _lines(content: bytes) -> Iterator[_Line]:
         if len(words) < 3 or words[0].startswith("#") or marker not in ("", "@revoked", "@cert-authority"):
             continue
         key = _key(words[1], words[2])
-        if key is not None:
+        if key is not None and (marker or key.type in SUPPORTED):
             yield _Line(marker, words[0], key)
 
 
@@ -155,7 +160,7 @@ def _key(kind: str, encoded: str) -> HostKey | None:
         return None
     # A key begins with its own type: 4 bytes of length, then the name.
     inner = blob[4 : 4 + int.from_bytes(blob[:4], "big")].decode("latin-1")
-    return HostKey(kind, blob) if kind in SUPPORTED and inner == kind else None
+    return HostKey(kind, blob) if inner == kind else None
 
 
 def _hash_matches(names: str, name: str) -> bool:

@@ -14,7 +14,7 @@ import json
 import re
 import zlib
 from collections.abc import Mapping, Sequence
-from dataclasses import MISSING, fields
+from dataclasses import fields
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 from functools import cache
@@ -37,7 +37,9 @@ MAX_DEPTH = 100
 MAX_BITS = 10_000
 """Length of the longest whole number that is kept. Python refuses to read back numbers of more than 4 300 digits."""
 
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+"""Where times are counted from."""
+
 _MICROSECOND = timedelta(microseconds=1)
 
 
@@ -46,12 +48,12 @@ _MICROSECOND = timedelta(microseconds=1)
 
 def microseconds(at: datetime) -> int:
     """An aware time as microseconds since 1970. Raises TypeError for one without a zone."""
-    return (at - _EPOCH) // _MICROSECOND
+    return (at - EPOCH) // _MICROSECOND
 
 
 def moment(count: int) -> datetime:
     """The time, in UTC, that `microseconds` was made of."""
-    return _EPOCH + timedelta(microseconds=count)
+    return EPOCH + timedelta(microseconds=count)
 
 
 # --- text ------------------------------------------------------------------------------------------------------------
@@ -113,7 +115,7 @@ def _measured(facts: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _fact(value: Any, name: str, depth: int) -> Any:
-    """A fact as JSON can hold it. NaN, the infinities, endless numbers and endless nesting are no measurements: None."""
+    """A fact as JSON can hold it. NaN, infinities, endless numbers and endless nesting are no measurements: None."""
     if value is None or isinstance(value, str | bool):
         return value
     if isinstance(value, int):
@@ -133,14 +135,15 @@ def _fact(value: Any, name: str, depth: int) -> Any:
 
 
 @cache
-def _defaults(kind: type) -> tuple[tuple[str, Any], ...]:
-    return tuple((one.name, one.default) for one in fields(kind) if one.default_factory is MISSING)
+def _defaults(kind: Any) -> tuple[tuple[str, Any], ...]:
+    return tuple((one.name, one.default) for one in fields(kind))
 
 
 def _flat(value: Any) -> dict[str, Any]:
     """A dataclass's fields by name, without those that have their default."""
+    kind: Any = type(value)
     found = {}
-    for name, default in _defaults(type(value)):
+    for name, default in _defaults(kind):
         item = getattr(value, name)
         if item != default:
             found[name] = microseconds(item) if isinstance(item, datetime) else item
@@ -153,21 +156,27 @@ def _moments(document: dict[str, Any], *names: str) -> None:
             document[name] = moment(document[name])
 
 
-def _trimmed(row: list[Any], keep: int) -> list[Any]:
-    """A row without the empty values at its end, but with its first `keep`."""
-    while len(row) > keep and not row[-1]:
+def _trimmed(row: list[Any], defaults: Sequence[Any]) -> list[Any]:
+    """A row without the defaults at its end. `defaults` are those of its last places."""
+    ahead = len(row) - len(defaults)
+    while len(row) > ahead and row[-1] == defaults[len(row) - 1 - ahead]:
         row.pop()
     return row
 
 
+def _whole(row: list[Any], length: int, defaults: Sequence[Any]) -> list[Any]:
+    """The row that `_trimmed` was given; `length` is its length."""
+    return [*row, *defaults[len(row) - length + len(defaults) :]]
+
+
 # --- records ---------------------------------------------------------------------------------------------------------
 
-_CELL = [None, None, None, {}, None, "", (), ""]
+_CELL: Sequence[Any] = ({}, None, "", (), "")
 
 
 def record_text(record: ServiceRecord) -> str:
     """A record as an object of its fields; `cells` as rows: check, subject, outcome, facts, severity, message,
-    not_offered, evidence, without empty values at the end."""
+    not_offered, evidence, without defaults at the end."""
     document = _flat(record)
     document["cells"] = [_cell_row(cell) for cell in record.cells]
     return dumps(document)
@@ -176,7 +185,7 @@ def record_text(record: ServiceRecord) -> str:
 def _cell_row(cell: Cell) -> list[Any]:
     facts = _measured(cell.facts)
     row = [cell.check, cell.subject, cell.outcome, facts, cell.severity, cell.message, cell.not_offered, cell.evidence]
-    return _trimmed(row, 3)
+    return _trimmed(row, _CELL)
 
 
 def record_value(document: str) -> ServiceRecord:
@@ -189,7 +198,7 @@ def record_value(document: str) -> ServiceRecord:
 
 
 def _cell(row: list[Any]) -> Cell:
-    check, subject, outcome, facts, severity, message, not_offered, evidence = row + _CELL[len(row) :]
+    check, subject, outcome, facts, severity, message, not_offered, evidence = _whole(row, 8, _CELL)
     return Cell(
         check,
         subject,
@@ -204,12 +213,12 @@ def _cell(row: list[Any]) -> Cell:
 
 # --- remembered facts ------------------------------------------------------------------------------------------------
 
-_REMEMBERED = [None, None, None, {}, (), False]
+_REMEMBERED: Sequence[Any] = ({}, (), False)
 
 
 def subjects_text(subjects: Subjects) -> str:
     """What is remembered of one check's subjects, as rows: subject, record, at, facts, not_offered, vanished."""
-    return dumps([_trimmed(_remembered_row(subject, one), 3) for subject, one in subjects.items()])
+    return dumps([_trimmed(_remembered_row(subject, one), _REMEMBERED) for subject, one in subjects.items()])
 
 
 def _remembered_row(subject: str | None, one: Remembered) -> list[Any]:
@@ -220,7 +229,7 @@ def subjects_value(document: str) -> Subjects:
     """The subjects that `subjects_text` was given."""
     subjects: dict[str | None, Remembered] = {}
     for row in loads(document):
-        subject, record, at, facts, not_offered, vanished = row + _REMEMBERED[len(row) :]
+        subject, record, at, facts, not_offered, vanished = _whole(row, 6, _REMEMBERED)
         subjects[subject] = Remembered(dict(facts), record, moment(at), tuple(not_offered), vanished)
     return subjects
 
@@ -283,8 +292,11 @@ def event_text(event: Event) -> tuple[Kind, str]:
     return Kind.PLANNED, dumps(document)
 
 
+_PLANNED: Sequence[Any] = ("", None, None)
+
+
 def _planned_row(one: PlannedServer) -> list[Any]:
-    return _trimmed([one.server, one.record, one.engine, one.why, one.customer, one.site], 3)
+    return _trimmed([one.server, one.record, one.engine, one.why, one.customer, one.site], _PLANNED)
 
 
 def event_value(kind: str, document: str, at: int) -> Event:
@@ -306,6 +318,7 @@ def event_value(kind: str, document: str, at: int) -> Event:
 
 def _planned(found: dict[str, Any], at: datetime) -> RunPlanned:
     found["checks"] = tuple(found["checks"])
+    found["titles"] = tuple(found.get("titles", ()))
     found["servers"] = tuple(PlannedServer(*row) for row in found["servers"])
     found["owner"] = Owner(*found["owner"])
     return RunPlanned(at=at, **found)

@@ -28,6 +28,7 @@ runs = Table(
     Column("started", BigInteger, nullable=False),
     Column("ended", BigInteger),
     Index("ix_runs_started", "started", "id"),
+    Index("ix_runs_state", "state"),
 )
 
 events = Table(

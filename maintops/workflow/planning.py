@@ -138,7 +138,7 @@ def choose_engines(servers: Sequence[Server], runners: Sequence[Runner], engine:
 
 
 def _first(server: Server, runners: Sequence[Runner]) -> tuple[str, str]:
-    reasons = []
+    reasons: list[str] = []
     for runner in runners:
         refusal = runner.refusal(server)
         if refusal is None:
@@ -177,7 +177,8 @@ def _compile(checks: Sequence[CheckPlan], values: Mapping[str, Any], become: boo
         if plan.probe is None:
             continue
         check = plan.check
-        given = {name: one.default for name, one in plan.probe.parameters.items()} | probe_parameters(check, values)
+        defaults = {name: one.default for name, one in plan.probe.parameters.items()}
+        given = {**defaults, **probe_parameters(check, values)}
         parameters[check.id] = given
         text = plan.probe.question(given)
         if isinstance(text, Skipped):

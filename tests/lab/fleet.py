@@ -25,41 +25,24 @@ import getpass
 import itertools
 import json
 import os
-import re
 import shlex
 import shutil
 import signal
 import socket
-import subprocess
 import sys
 import tempfile
-import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Literal
+from typing import Any
 
-Sudo = Literal["none", "nopasswd", "password"]
+from tests.lab.accounts import PREFIX, ROOTS, Account, Sudo, make_account, make_root, remove_account, sweep
+from tests.lab.sshd import FleetUnavailable, Sshd, make_key, program
 
-SUDOERS = Path("/etc/sudoers.d")
-ROOTS = Path("/run")
 BARE = ("dash", "cat", "head", "sed", "sleep", "rm", "mkdir", "mkfifo", "kill", "id", "date", "uname")
-_PREFIX = "maintops-fleet-"
+_ANY = "0.0.0.0"  # noqa: S104 sshd listens on every address of 127/8 at once; its configuration lets nobody else in
 _numbers = itertools.count()
-
-
-class FleetUnavailable(Exception):
-    """The machine lacks what this part of the fleet needs; the message says what, and how to get it."""
-
-
-@dataclass(frozen=True, slots=True)
-class Account:
-    """A login of the fleet's own. `password` is the one that its sudo (and a password login) asks for."""
-
-    name: str
-    home: Path
-    password: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,73 +55,11 @@ class FleetServer:
     variables: Mapping[str, Any] = field(default_factory=dict)
 
 
-class Sshd:
-    """One sshd process in the foreground, with a host key, a port and a log of its own."""
-
-    def __init__(self, folder: Path, listen: str, authorized: Path, extra: str = "") -> None:
-        folder.mkdir(parents=True)
-        self.log_file, self.port = folder / "sshd.log", _free_port(listen)
-        self.host_key = make_key(folder / "host_key")
-        config = folder / "sshd_config"
-        config.write_text(_sshd_config(self.port, listen, folder / "host_key", authorized) + extra)
-        program = _program("sshd", "openssh-server")
-        if os.geteuid() == 0:
-            Path("/run/sshd").mkdir(mode=0o755, exist_ok=True)  # sshd's privilege separation wants it to exist
-        # The children of a killed test run must not outlive it: the kernel ends sshd with the thread that started it.
-        self._process = subprocess.Popen(
-            [_program("setpriv", "util-linux"), "--pdeathsig", "TERM", program]
-            + ["-D", "-f", str(config), "-E", str(self.log_file)],
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.PIPE,
-        )
-        self._await("127.0.0.1" if listen == "0.0.0.0" else listen)
-
-    @property
-    def log(self) -> str:
-        """What it has logged so far (LogLevel VERBOSE)."""
-        return self.log_file.read_text(errors="replace") if self.log_file.exists() else ""
-
-    def sessions(self) -> list[int]:
-        """The processes that serve its connections, and everything that they started."""
-        return _descendants(self._process.pid)
-
-    def cut(self) -> None:
-        """Ends every connection at once, as a crash of the server would; new ones are still served."""
-        for pid in self.sessions():
-            _kill(pid, signal.SIGKILL)
-
-    def stop(self) -> None:
-        """Ends it and everything that it started."""
-        family = self.sessions()
-        self._process.terminate()
-        for pid in family:
-            _kill(pid, signal.SIGKILL)
-        try:
-            self._process.wait(10)
-        except subprocess.TimeoutExpired:
-            self._process.kill()
-            self._process.wait()
-        if self._process.stderr:
-            self._process.stderr.close()
-
-    def _await(self, address: str) -> None:
-        deadline = time.monotonic() + 10
-        while time.monotonic() < deadline and self._process.poll() is None:
-            with contextlib.suppress(OSError), socket.create_connection((address, self.port), 1) as probe:
-                if probe.recv(4) == b"SSH-":
-                    return
-            time.sleep(0.005)
-        said = b"" if self._process.poll() is None or not self._process.stderr else self._process.stderr.read()
-        self.stop()
-        raise FleetUnavailable(f"sshd did not start: {self.log}{said.decode(errors='replace')}")
-
-
 class Fleet:
     """A fleet in a temporary folder of its own; see the module's docstring.
 
-    `servers` good ones are named s001, s002, … Files: `inventory` (YAML), `known_hosts` (an entry per server), `key` (the
-    private key that every server lets in), `sudo_log` (what sudo allowed and refused to the fleet's accounts).
+    `servers` good ones are named s001, s002, … Files: `inventory` (YAML), `known_hosts` (an entry per server), `key`
+    (the private key that every server lets in), `sudo_log` (what sudo allowed and refused to the fleet's accounts).
     """
 
     def __init__(self, servers: int = 1) -> None:
@@ -155,9 +76,9 @@ class Fleet:
 
     def __enter__(self) -> Fleet:
         """Starts it; raises FleetUnavailable where sshd is missing."""
-        _program("sshd", "openssh-server")
-        _sweep()
-        self.folder = Path(tempfile.mkdtemp(prefix=f"{_PREFIX}{os.getpid()}-"))
+        program("sshd", "openssh-server")
+        sweep()
+        self.folder = Path(tempfile.mkdtemp(prefix=f"{PREFIX}{os.getpid()}-"))
         self.folder.chmod(0o755)  # the servers' users read authorized_keys
         self.inventory, self.known_hosts = self.folder / "inventory.yml", self.folder / "known_hosts"
         self.key, self.sudo_log = self.folder / "key", self.folder / "sudo.log"
@@ -176,7 +97,7 @@ class Fleet:
         self._authorized.write_text(make_key(self.key) + "\n")
         self._authorized.chmod(0o644)
         self.user = self.account("none").name if os.geteuid() == 0 else getpass.getuser()
-        self.main = Sshd(self.folder / "main", "0.0.0.0", self._authorized)
+        self.main = Sshd(self.folder / "main", _ANY, self._authorized)
         self._daemons["main"] = self.main
         for number in range(self._count):
             address = f"127.0.{1 + number // 250}.{1 + number % 250}"
@@ -190,7 +111,7 @@ class Fleet:
         for quiet in self._quiet:
             quiet.close()
         for account in self._accounts.values():
-            _remove_account(account.name)
+            remove_account(account.name)
         for folder in (self.folder, *self._roots):
             shutil.rmtree(folder, ignore_errors=True)
 
@@ -234,7 +155,7 @@ class Fleet:
             home = self.folder / f"home-{sudo}"
             name = f"mt{os.getpid()}x{next(_numbers)}"
             self._accounts[sudo] = Account(name, home, f"Pw-{name}-{os.urandom(6).hex()}" if sudo != "none" else None)
-            _make_account(self._accounts[sudo], sudo, self.sudo_log)
+            make_account(self._accounts[sudo], sudo, self.sudo_log)
         return self._accounts[sudo]
 
     # --- more servers -------------------------------------------------------------------------------------------------
@@ -246,7 +167,10 @@ class Fleet:
     def refused(self, name: str) -> FleetServer:
         """A server that nobody listens for."""
         address = self._address()
-        return self._put(FleetServer(name, address, _free_port(address)), self.main.host_key, write=True)
+        taken = socket.socket()
+        taken.bind((address, 0))  # nobody else can get this port, and connections to it are refused
+        self._quiet.append(taken)
+        return self._put(FleetServer(name, address, taken.getsockname()[1]), self.main.host_key, write=True)
 
     def silent(self, name: str) -> FleetServer:
         """A listener that accepts connections and never says a word."""
@@ -300,9 +224,9 @@ class Fleet:
         if os.geteuid() != 0:
             raise FleetUnavailable("a root of its own (ChrootDirectory) needs root")
         # sshd trusts a root only where nobody else can write on the whole way to it: not below /tmp.
-        root = Path(tempfile.mkdtemp(prefix=f"{_PREFIX}{os.getpid()}-", dir=ROOTS))
+        root = Path(tempfile.mkdtemp(prefix=f"{PREFIX}{os.getpid()}-", dir=ROOTS))
         self._roots.append(root)
-        _make_root(root, programs)
+        make_root(root, programs)
         return self.special(name, f"ChrootDirectory {root}\n")
 
     def _address(self) -> str:
@@ -330,169 +254,6 @@ class Fleet:
         self.known_hosts.write_text("".join(self._entries.values()))
 
 
-# --- keys, ports, programs --------------------------------------------------------------------------------------------
-
-
-def make_key(file: Path, kind: str = "ed25519", passphrase: str = "") -> str:
-    """Makes a key pair beside `file`; returns the public key as `TYPE BASE64`."""
-    program = _program("ssh-keygen", "openssh-client")
-    subprocess.run(
-        [program, "-q", "-t", kind, "-N", passphrase, "-C", "", "-f", str(file)], check=True, stdin=subprocess.DEVNULL
-    )
-    return Path(f"{file}.pub").read_text().strip()
-
-
-def _program(name: str, package: str) -> str:
-    found = shutil.which(name, path=f"{os.environ.get('PATH', '')}:/usr/sbin:/sbin")
-    if found is None:
-        raise FleetUnavailable(f"{name} is missing: apt install {package}")
-    return found
-
-
-def _free_port(address: str) -> int:
-    with socket.create_server((address, 0)) as probe:
-        return int(probe.getsockname()[1])
-
-
-def _sshd_config(port: int, listen: str, host_key: Path, authorized: Path) -> str:
-    lines = [
-        f"Port {port}",
-        f"ListenAddress {listen}",
-        f"HostKey {host_key}",
-        f"AuthorizedKeysFile {authorized}",
-        "AllowUsers *@127.*",  # the wildcard address is for 127.0.x.y alone
-        "PidFile none",
-        "UsePAM no",
-        "UseDNS no",
-        "StrictModes no",
-        "PrintMotd no",
-        "MaxStartups 1000:30:2000",
-        "MaxSessions 100",
-        "PasswordAuthentication yes",
-        "KbdInteractiveAuthentication no",
-        "PermitRootLogin prohibit-password",
-        "Subsystem sftp internal-sftp",
-        "LogLevel VERBOSE",
-    ]
-    if _openssh() >= (9, 8):
-        lines.append("PerSourcePenalties no")  # every client comes from the same address here
-    return "\n".join(lines) + "\n"
-
-
-def _openssh() -> tuple[int, int]:
-    said = subprocess.run([_program("ssh", "openssh-client"), "-V"], capture_output=True, text=True, check=True).stderr
-    found = re.search(r"OpenSSH_(\d+)\.(\d+)", said)
-    return (int(found[1]), int(found[2])) if found else (0, 0)
-
-
-# --- processes --------------------------------------------------------------------------------------------------------
-
-
-def _descendants(pid: int) -> list[int]:
-    children: dict[int, list[int]] = {}
-    for entry in Path("/proc").iterdir():
-        if entry.name.isdigit():
-            with contextlib.suppress(OSError, IndexError, ValueError):
-                parent = int((entry / "stat").read_text().rpartition(")")[2].split()[1])
-                children.setdefault(parent, []).append(int(entry.name))
-    found, waiting = [], [pid]
-    while waiting:
-        below = children.get(waiting.pop(), [])
-        found += below
-        waiting += below
-    return found
-
-
-def _kill(pid: int, number: int) -> None:
-    with contextlib.suppress(ProcessLookupError):
-        os.kill(pid, number)
-
-
-def _alive(pid: int) -> bool:
-    return Path(f"/proc/{pid}").exists()
-
-
-# --- accounts ---------------------------------------------------------------------------------------------------------
-
-
-def _make_account(account: Account, sudo: Sudo, log: Path) -> None:
-    # A locked password ("!") refuses key logins too; "*" is no password at all.
-    command = [_program("useradd", "passwd"), "--shell", "/bin/sh", "--no-create-home", "--no-log-init"]
-    subprocess.run(
-        [*command, "--home-dir", str(account.home), "--password", "*", account.name], check=True, capture_output=True
-    )
-    account.home.mkdir(mode=0o755)
-    shutil.chown(account.home, account.name)
-    if account.password:
-        line = f"{account.name}:{account.password}\n"
-        subprocess.run([_program("chpasswd", "passwd")], input=line, text=True, check=True, capture_output=True)
-    if sudo != "none":
-        _program("sudo", "sudo")
-        _write_sudoers(account.name, "NOPASSWD: " if sudo == "nopasswd" else "", log)
-
-
-def _write_sudoers(name: str, tag: str, log: Path) -> None:
-    file = SUDOERS / f"{_PREFIX}{name}"
-    draft = file.with_name(f"{file.name}.new")  # sudo passes over names with a dot
-    draft.write_text(f"Defaults:{name} !syslog, logfile={log}\n{name} ALL=(ALL) {tag}ALL\n")
-    draft.chmod(0o440)
-    draft.rename(file)
-
-
-def _remove_account(name: str) -> None:
-    (SUDOERS / f"{_PREFIX}{name}").unlink(missing_ok=True)
-    for pid in _of_user(name):
-        _kill(pid, signal.SIGKILL)
-    subprocess.run([_program("userdel", "passwd"), name], check=False, capture_output=True)
-
-
-def _of_user(name: str) -> Iterator[int]:
-    """The processes of one of the fleet's own accounts: no one else's can be among them."""
-    passwd = Path("/etc/passwd").read_text()
-    found = re.search(rf"^{re.escape(name)}:[^:]*:(\d+):", passwd, re.MULTILINE)
-    for entry in Path("/proc").iterdir() if found else ():
-        with contextlib.suppress(OSError):
-            if entry.name.isdigit() and found and entry.stat().st_uid == int(found[1]):
-                yield int(entry.name)
-
-
-def _sweep() -> None:
-    """Removes what fleets of dead processes left behind: accounts, sudo rules, folders."""
-    if os.geteuid() == 0:
-        for name, pid in re.findall(r"^(mt(\d+)x\d+):", Path("/etc/passwd").read_text(), re.MULTILINE):
-            if not _alive(int(pid)):
-                _remove_account(name)
-    for folder in itertools.chain(Path(tempfile.gettempdir()).glob(f"{_PREFIX}*"), ROOTS.glob(f"{_PREFIX}*")):
-        pid = folder.name.removeprefix(_PREFIX).split("-")[0]
-        if pid.isdigit() and not _alive(int(pid)):
-            shutil.rmtree(folder, ignore_errors=True)
-
-
-# --- a root with next to nothing in it --------------------------------------------------------------------------------
-
-
-def _make_root(root: Path, programs: tuple[str, ...]) -> None:
-    for folder in ("bin", "dev", "etc", "tmp", "home"):
-        (root / folder).mkdir(parents=True)
-    root.chmod(0o755)
-    (root / "tmp").chmod(0o1777)
-    for program in programs:
-        source = Path(_program(program, "dash coreutils sed procps"))
-        shutil.copy(source.resolve(), root / "bin" / program)
-        for library in _libraries(source):
-            target = root / library.relative_to("/")
-            target.parent.mkdir(parents=True, exist_ok=True)
-            shutil.copy(library.resolve(), target)
-    (root / "bin" / "sh").symlink_to(programs[0])
-    os.mknod(root / "dev" / "null", 0o20666, os.makedev(1, 3))
-    (root / "dev" / "null").chmod(0o666)
-
-
-def _libraries(program: Path) -> list[Path]:
-    said = subprocess.run([_program("ldd", "libc-bin"), str(program)], capture_output=True, text=True, check=False)
-    return [Path(found) for found in re.findall(r"(/\S+)(?= \(0x)", said.stdout)]
-
-
 # --- by hand ----------------------------------------------------------------------------------------------------------
 
 
@@ -510,7 +271,8 @@ def main() -> None:
             f"  known hosts  {fleet.known_hosts}\n"
             f"  key          {fleet.key}\n\n"
             f"  maintops run daily-check -i {fleet.inventory}\n"
-            f"  ssh -i {fleet.key} -o UserKnownHostsFile={fleet.known_hosts} -p {first.port} {fleet.user}@{first.address}\n\n"
+            f"  ssh -i {fleet.key} -o UserKnownHostsFile={fleet.known_hosts} "
+            f"-p {first.port} {fleet.user}@{first.address}\n\n"
             "Ctrl-C ends it.\n"
         )
         sys.stdout.flush()

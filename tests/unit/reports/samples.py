@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -222,6 +223,7 @@ def memories(records: Sequence[ServiceRecord]) -> tuple[list[Finding], list[Foll
             cell,
             FindingState.KNOWN if cell.check == "SY-010" else FindingState.NEW,
             times=14 if cell.check == "SY-010" else 1,
+            first_record="an earlier one" if cell.check == "SY-010" else one.id,
         )
         for one in records
         for cell in one.cells
@@ -251,7 +253,9 @@ def hostile(text: str) -> tuple[Run, list[ServiceRecord]]:
     one = record(
         text, cells, title=text, engineer=text, customer=text, site=text, machine=text, notes=(text,), checklist=text
     )
-    return run_of([one], reason=text, state=RunState.CANCELLED, unanswered=["left-out"]), [one]
+    run = run_of([one], reason=text, state=RunState.CANCELLED, unanswered=["left-out"])
+    planned = replace(run.planned, title=text, checklist=text, service=text, version=text, engineer=text)
+    return replace(run, planned=planned), [one]
 
 
 def large(servers: int, checks: int) -> tuple[Run, list[ServiceRecord]]:

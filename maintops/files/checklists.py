@@ -1,0 +1,156 @@
+"""Checklists: where they lie, and a file as a value, with every mistake in it."""
+
+from __future__ import annotations
+
+import re
+import stat
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from maintops.domain import durations
+from maintops.domain.checklists import (
+    DEFAULT_LIMIT,
+    DEFAULT_TIMEOUT,
+    Cadence,
+    Check,
+    Checklist,
+    FollowUpTemplate,
+    Rule,
+    Step,
+)
+from maintops.domain.outcomes import Severity
+from maintops.errors import ConfigurationError, UsageError
+from maintops.files.documents import LARGEST_FILE, Document, read_document
+from maintops.files.wording import hint
+
+if TYPE_CHECKING:
+    from maintops.files.references import Catalogue
+
+ENDINGS = (".yml", ".yaml")
+_MARK = re.compile(rb"^(\{\s*)?[\"']?checklist[\"']?\s*:", re.MULTILINE)
+
+
+def read_checklist(path: Path | str, catalogue: Catalogue) -> Checklist:
+    """Reads a checklist. Raises ConfigurationError with every mistake in it."""
+    # Late: with Jinja2 and jsonschema behind them, too long for a command that only names checklists.
+    from maintops.files.references import reference_mistakes
+    from maintops.files.schemas import checklist_schema
+    from maintops.files.validation import schema_mistakes
+
+    document = read_document(path)
+    mistakes = [*schema_mistakes(document, checklist_schema()), *reference_mistakes(document, catalogue)]
+    if mistakes:
+        raise ConfigurationError(mistakes)
+    return _checklist(document)
+
+
+# --- where they lie --------------------------------------------------------------------------------------------------
+
+
+def is_checklist(path: Path) -> bool:
+    """Whether a file calls itself a checklist: it has the key `checklist` at its left margin. A file that cannot be
+    read counts as one, so that reading it says why."""
+    try:
+        if not stat.S_ISREG(path.stat().st_mode):
+            return False
+        with path.open("rb") as stream:
+            return _MARK.search(stream.read(LARGEST_FILE)) is not None
+    except OSError:
+        return True
+
+
+def list_checklists(folders: Iterable[Path | str]) -> list[Path]:
+    """The checklists in some folders, sorted by name; of two with one name the one in the first folder."""
+    found: dict[str, Path] = {}
+    for path in _files(folders):
+        if path.stem not in found and is_checklist(path):
+            found[path.stem] = path
+    return [found[name] for name in sorted(found)]
+
+
+def find_checklist(name_or_path: Path | str, folders: Iterable[Path | str]) -> Path:
+    """A checklist's file: a path (with a slash or an ending) as it is, a name as NAME.yml or NAME.yaml in the first
+    folder that has it. Raises UsageError for an unknown one, with the names that there are."""
+    given, places = str(name_or_path), list(folders)
+    if "/" in given or given.endswith(ENDINGS):
+        if Path(given).exists():
+            return Path(given)
+        raise UsageError(f"there is no checklist {given}")
+    for path in _files(places):
+        if path.stem == given:
+            return path
+    names = [path.stem for path in list_checklists(places)]
+    listed = f"; there are: {', '.join(names)}" if names else f"; none lie in {', '.join(map(str, places))}"
+    raise UsageError(f"there is no checklist {given!r}{hint(given, names) or listed}")
+
+
+def _files(folders: Iterable[Path | str]) -> Iterable[Path]:
+    for folder in map(Path, folders):
+        if folder.is_dir():
+            # `.yml` before `.yaml` where both have the same name.
+            yield from sorted((one for one in folder.iterdir() if one.suffix in ENDINGS), reverse=True)
+
+
+# --- from a document without mistakes --------------------------------------------------------------------------------
+
+
+def _checklist(document: Document) -> Checklist:
+    top: Mapping[str, Any] = document.value
+    file = Path(document.file).absolute()
+    return Checklist(
+        name=top["checklist"],
+        title=top["title"],
+        service=top["service"],
+        cadence=_cadence(top["cadence"]),
+        hosts=top.get("hosts", "all"),
+        checks=tuple(_check(check, file) for check in top.get("checks", [])),
+        steps=tuple(Step(**step) for step in top.get("steps", [])),
+        parameters=top.get("parameters", {}),
+        version=document.digest,
+        file=str(file),
+    )
+
+
+def _cadence(cadence: Mapping[str, str]) -> Cadence:
+    every = cadence.get("every", "")
+    return Cadence(core=cadence.get("core", every), standard=cadence.get("standard", every))
+
+
+def _check(check: Mapping[str, Any], file: Path) -> Check:
+    return Check(
+        id=check["id"],
+        title=check["title"],
+        why=check.get("why", ""),
+        tags=tuple(check.get("tags", ())),
+        probe=check.get("probe"),
+        command=check.get("command"),
+        parser=check.get("parse", "text") if "command" in check else None,
+        subject=check.get("subject"),
+        playbook=_playbook(check, file),
+        role=check.get("role"),
+        parameters=check.get("parameters", {}),
+        rules=tuple(_rule(rule) for rule in check.get("rules", ())),
+        timeout=_timeout(check),
+        limit=check.get("limit", DEFAULT_LIMIT),
+        become=check.get("become"),
+    )
+
+
+def _playbook(check: Mapping[str, Any], file: Path) -> str | None:
+    from maintops.files.references import playbook_path
+
+    return str(playbook_path(file, check["playbook"])) if "playbook" in check else None
+
+
+def _timeout(check: Mapping[str, Any]) -> float:
+    from maintops.files.schemas import CONTENT_TIMEOUT
+
+    default = CONTENT_TIMEOUT if "playbook" in check or "role" in check else DEFAULT_TIMEOUT
+    given = check.get("timeout", default)
+    return durations.seconds(given) if isinstance(given, str) else float(given)
+
+
+def _rule(rule: Mapping[str, Any]) -> Rule:
+    follow_up = FollowUpTemplate(**rule["follow_up"]) if "follow_up" in rule else None
+    return Rule(rule["when"], Severity(rule["severity"]), rule["finding"], follow_up)

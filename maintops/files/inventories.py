@@ -1,0 +1,196 @@
+"""Servers, from any Ansible inventory: through the program `ansible-inventory` alone, which knows every format, plug-in
+and pattern. Nothing of it is read or matched here a second time."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import shutil
+import sys
+import tempfile
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from maintops.domain.servers import Server
+from maintops.errors import NothingSelected, UsageError
+from maintops.files.hosts import Listing, group_names, host_names, read_servers
+from maintops.files.programs import Output, run_programs
+from maintops.files.wording import hint
+
+TIMEOUT = 120.0
+"""Seconds that Ansible may take to list an inventory."""
+
+LARGEST_LISTING = 256 * 1024 * 1024
+"""Bytes that a listing may have."""
+
+_KEPT = ("PATH", "HOME", "USER", "LOGNAME")
+_UNMATCHED = re.compile(r"Could not match supplied host pattern, ignoring:\s+(\S+)")
+_BAD_PATTERN = re.compile(r"\[ERROR\]: ((?:No hosts matched the subscripted|Invalid host list) pattern.*)")
+_UNPARSED = re.compile(r"Completely failed to parse inventory source (.*)")
+_YAML = re.compile(r"YAML parsing failed: (.*?)\.?$", re.MULTILINE)
+_PLACE = re.compile(r"^Origin: (.*:\d+:\d+)$", re.MULTILINE)
+_SCRIPT = re.compile(r"Inventory script returned non-zero exit code (\d+)")
+
+
+@dataclass(frozen=True, slots=True)
+class _Inventory:
+    """How Ansible is asked: the program, and the arguments that name the inventory."""
+
+    program: str
+    arguments: tuple[str, ...]
+
+    def outputs(self, patterns: Sequence[str | None]) -> list[Output]:
+        """What Ansible prints for each pattern (None: every host); side by side, each takes half a second."""
+        with tempfile.TemporaryDirectory(prefix="maintops-") as folder:
+            settings = Path(folder, "empty.cfg")
+            settings.touch()
+            return run_programs(
+                [self._command(pattern) for pattern in patterns],
+                environment=_environment(folder, settings),
+                folder=folder,
+                timeout=TIMEOUT,
+                limit=LARGEST_LISTING,
+            )
+
+    def _command(self, pattern: str | None) -> list[str]:
+        limit = [] if pattern is None else [f"--limit={pattern}"]
+        return [self.program, *self.arguments, "--list", *limit]
+
+
+def select(
+    sources: Sequence[str],
+    *,
+    hosts: str = "all",
+    limit: str | None = None,
+    vault_password_file: Path | str | None = None,
+    program: str | None = None,
+) -> list[Server]:
+    """The servers that match an Ansible pattern, in the inventory's order.
+
+    `sources` are inventories as Ansible's `-i` takes them, `hosts` the pattern of a checklist, `limit` a user's: a
+    server must match both. Raises UsageError for an inventory that cannot be read, a limit that names nothing, and
+    variables of servers that make no sense (all at once); NothingSelected where no server matches.
+    """
+    if limit is not None and not limit.strip(" ,:"):
+        raise UsageError("the limit is empty; leave it out to select every server")
+    inventory = _Inventory(program or _program(), tuple(_arguments(sources, vault_password_file)))
+    # Ansible's patterns cannot say (a or b) and (c or d), so two patterns are two questions.
+    patterns = [pattern for pattern in (None if hosts == "all" else hosts, _limit(limit)) if pattern is not None]
+    outputs = inventory.outputs(patterns or [None])
+    listings = [_listing(output) for output in outputs]
+    if limit is not None:
+        _refuse_unmatched(inventory, outputs[-1])
+    limited = set(host_names(listings[-1]))
+    names = [name for name in host_names(listings[0]) if name in limited]
+    if not names:
+        raise NothingSelected(_nothing(inventory, hosts, limit))
+    return read_servers(listings[0], names)
+
+
+# --- asking ----------------------------------------------------------------------------------------------------------
+
+
+def _program() -> str:
+    beside = Path(sys.executable).parent / "ansible-inventory"
+    found = str(beside) if os.access(beside, os.X_OK) else shutil.which("ansible-inventory")
+    if found is None:
+        raise UsageError("the program ansible-inventory is not installed; pip install ansible-core")
+    return found
+
+
+def _environment(folder: str, settings: Path) -> dict[str, str]:
+    """Nothing of where the user stands takes part: no ansible.cfg, no PYTHONPATH, no variable but a few."""
+    return {name: os.environ[name] for name in _KEPT if name in os.environ} | {
+        "LC_ALL": "C.UTF-8",
+        "ANSIBLE_CONFIG": str(settings),
+        "ANSIBLE_LOCAL_TEMP": folder,
+        "ANSIBLE_NOCOLOR": "1",
+        "ANSIBLE_DEPRECATION_WARNINGS": "0",
+        "ANSIBLE_LOCALHOST_WARNING": "0",
+        "ANSIBLE_INVENTORY_UNPARSED_WARNING": "0",
+        # Half an inventory would be servers that nobody looks at.
+        "ANSIBLE_INVENTORY_ANY_UNPARSED_IS_FAILED": "1",
+    }
+
+
+def _arguments(sources: Sequence[str], vault_password_file: Path | str | None) -> Iterator[str]:
+    for source in sources:
+        if "," in source:
+            yield f"--inventory={source}"
+        elif Path(source).exists():
+            yield f"--inventory={Path(source).absolute()}"
+        else:
+            raise UsageError(f"there is no inventory {source}")
+    if vault_password_file is not None:
+        if not Path(vault_password_file).is_file():
+            raise UsageError(f"there is no vault password file {vault_password_file}")
+        yield f"--vault-password-file={Path(vault_password_file).absolute()}"
+
+
+def _limit(limit: str | None) -> str | None:
+    """A user's pattern; one that is read from a file (@FILE) with its absolute path."""
+    if limit is None or not limit.startswith("@"):
+        return limit
+    file = Path(limit[1:])
+    if not file.is_file():
+        raise UsageError(f"there is no file {file} to read a limit from")
+    return f"@{file.absolute()}"
+
+
+# --- answers ---------------------------------------------------------------------------------------------------------
+
+
+def _listing(output: Output) -> Listing:
+    if output.status != 0:
+        raise UsageError(_reason(output.stderr.decode("utf-8", "replace")))
+    try:
+        listing: Listing = json.loads(output.stdout)
+    except ValueError:
+        raise UsageError("ansible-inventory printed something that is not JSON") from None
+    return listing
+
+
+def _reason(stderr: str) -> str:
+    """Why Ansible did not read the inventory. Only what is known to hold none of its content is taken over: Ansible's
+    own words quote lines, which may hold passwords."""
+    bad_pattern = _BAD_PATTERN.search(stderr)
+    if bad_pattern:
+        return bad_pattern[1]
+    unparsed = _UNPARSED.search(stderr)
+    name = f"the inventory {unparsed[1]}" if unparsed else "the inventory"
+    return f"{name} cannot be read: {_why(stderr)}"
+
+
+def _why(stderr: str) -> str:
+    if "no vault secrets found" in stderr:
+        return "it holds something encrypted; set vault_password_file to the file with the vault's password"
+    if "Decryption failed" in stderr or "vaulttext format error" in stderr:
+        return "something in it cannot be decrypted with the vault password file that is set"
+    script, yaml = _SCRIPT.search(stderr), _YAML.search(stderr)
+    if script:
+        return f"the script ended with exit code {script[1]}"
+    if yaml:
+        place = _PLACE.search(stderr)
+        return f"{place[1] + ': ' if place else ''}{yaml[1]}"
+    return "no plug-in of Ansible understands it; `ansible-inventory -i INVENTORY --list` says more"
+
+
+def _refuse_unmatched(inventory: _Inventory, output: Output) -> None:
+    """A part of a limit that names nothing is a slip of the pen: Ansible would leave it out and go on."""
+    unmatched = list(dict.fromkeys(_UNMATCHED.findall(output.stderr.decode("utf-8", "replace"))))
+    if unmatched:
+        everything = _listing(inventory.outputs([None])[0])
+        known = [*host_names(everything), *group_names(everything)]
+        told = "; ".join(f"{name!r}{hint(name, known, 3)}" for name in unmatched)
+        raise UsageError(f"the limit names no server or group of the inventory: {told}")
+
+
+def _nothing(inventory: _Inventory, hosts: str, limit: str | None) -> str:
+    count = len(host_names(_listing(inventory.outputs([None])[0])))
+    if count == 0:
+        return "the inventory has no servers"
+    said = [f"the checklist's hosts {hosts!r}"] if hosts != "all" else []
+    said += [f"the limit {limit!r}"] if limit is not None else []
+    return f"no server matches {' and '.join(said)}; the inventory has {count} server{'s' if count != 1 else ''}"

@@ -1,0 +1,38 @@
+"""Lint: every mistake in the checklists under some paths."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from maintops.errors import ConfigurationError, Mistake
+from maintops.files.checklists import ENDINGS, is_checklist, read_checklist
+
+if TYPE_CHECKING:
+    from maintops.files.references import Catalogue
+
+
+def lint(paths: Iterable[Path | str], catalogue: Catalogue) -> list[Mistake]:
+    """Every mistake, sorted by place. A file that is named is read as a checklist whatever it holds; in a folder (and
+    the folders in it, hidden ones left out) the YAML files that call themselves one are."""
+    mistakes: set[Mistake] = set()
+    for path in paths:
+        for file in _checklists(Path(path)):
+            try:
+                read_checklist(file, catalogue)
+            except ConfigurationError as error:
+                mistakes.update(error.mistakes)
+    return sorted(mistakes)
+
+
+def _checklists(path: Path) -> Iterator[Path]:
+    if not path.is_dir():
+        yield path
+        return
+    for folder, folders, files in os.walk(path):
+        folders[:] = sorted(name for name in folders if not name.startswith("."))
+        for name in sorted(files):
+            if name.endswith(ENDINGS) and is_checklist(Path(folder, name)):
+                yield Path(folder, name)

@@ -1,0 +1,220 @@
+"""What a schema cannot see: whether what a checklist speaks of exists, and whether its rules are rules.
+
+Everything here looks at a value that may still break the schema, so that all mistakes are told at once: what has the
+wrong type is passed over, the schema has named it already.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Collection, Iterator, Mapping
+from dataclasses import dataclass
+from itertools import islice
+from pathlib import Path
+from typing import Any, Protocol
+
+from maintops.domain import durations
+from maintops.domain.outcomes import Severity
+from maintops.domain.parameters import RESERVED, source, unfit
+from maintops.errors import Mistake
+from maintops.files.documents import MOST_MISTAKES, Document, Trail
+from maintops.files.schemas import DURATION, LONGEST_TIMEOUT
+from maintops.files.wording import hint, quoted
+from maintops.probes.contract import Parameter, Parser, Probe
+from maintops.rules.language import Malformed, names, template_names
+
+CONTENT_FACTS = ("tasks", "changed", "failed", "not_previewable")
+"""The facts that a playbook or role in check mode gives: a number of tasks, and lists of their names."""
+
+
+class Catalogue(Protocol):
+    """The probes and parsers that there are."""
+
+    def probe(self, name: str) -> Probe:
+        """A probe by its name. Raises LookupError with a sentence for people."""
+
+    def parser(self, name: str) -> Parser:
+        """A parser by its name. Raises LookupError with a sentence for people."""
+
+
+@dataclass(frozen=True, slots=True)
+class Known:
+    """What a check's rules may speak of: `facts` is None where they depend on the answer, `what` who measures them."""
+
+    what: str
+    facts: Collection[str] | None
+    parameters: Mapping[str, Parameter] | None = None
+
+
+def reference_mistakes(document: Document, catalogue: Catalogue) -> list[Mistake]:
+    """Every mistake of a checklist that its schema cannot find, each with its place."""
+    return list(islice(_checklist(document, catalogue), MOST_MISTAKES))
+
+
+def playbook_path(checklist: Path, playbook: str) -> Path | None:
+    """A check's playbook: beside the checklist, or in the folder `playbooks` beside the checklist's folder."""
+    folder = checklist.absolute().parent
+    candidates = (folder / playbook, folder.parent / "playbooks" / playbook)
+    try:
+        return next((path for path in candidates if path.is_file()), None)
+    except (OSError, ValueError):  # a name that no file can have
+        return None
+
+
+def _checklist(document: Document, catalogue: Catalogue) -> Iterator[Mistake]:
+    top = _mapping(document.value)
+    defaults = _mapping(top.get("parameters"))
+    yield from _reserved(document, defaults)
+    yield from _duplicate_ids(document, top)
+    for index, check in enumerate(_list(top.get("checks"))):
+        if isinstance(check, dict):
+            yield from _check(document, ("checks", index), check, defaults, catalogue)
+
+
+def _reserved(document: Document, defaults: Mapping[str, Any]) -> Iterator[Mistake]:
+    for name in defaults:
+        if name in RESERVED:
+            message = f"the parameter {quoted(name)} cannot be: maintops_{name} says something about the server itself"
+            yield document.mistake(("parameters", name), message, at_key=True)
+
+
+def _duplicate_ids(document: Document, top: Mapping[str, Any]) -> Iterator[Mistake]:
+    seen: dict[str, int] = {}
+    for part in ("checks", "steps"):
+        for index, item in enumerate(_list(top.get(part))):
+            id = _mapping(item).get("id")
+            if not isinstance(id, str):
+                continue
+            path = (part, index, "id")
+            if id in seen:
+                yield document.mistake(path, f"duplicate id {quoted(id)} (first on line {seen[id]})")
+            seen.setdefault(id, document.place(path)[0])
+
+
+# --- one check -------------------------------------------------------------------------------------------------------
+
+
+def _check(
+    document: Document, path: Trail, check: Mapping[str, Any], defaults: Mapping[str, Any], catalogue: Catalogue
+) -> Iterator[Mistake]:
+    known = Known("", None)
+    try:
+        known = _known(check, catalogue)
+    except LookupError as error:
+        key = "probe" if isinstance(check.get("probe"), str) else "parse"
+        yield document.mistake((*path, key), str(error.args[0]))
+    yield from _playbook(document, path, check)
+    yield from _timeout(document, path, check)
+    yield from _parameters(document, path, check, known, defaults)
+    for index, rule in enumerate(_list(check.get("rules"))):
+        if isinstance(rule, dict):
+            yield from _rule(document, (*path, "rules", index), rule, known, defaults)
+
+
+def _known(check: Mapping[str, Any], catalogue: Catalogue) -> Known:
+    name = check.get("probe")
+    if isinstance(name, str):
+        probe = catalogue.probe(name)
+        return Known(f"the probe {name}", probe.facts, probe.parameters)
+    if isinstance(check.get("command"), str):
+        parse = check.get("parse", "text")
+        return Known(f"the parser {parse}", catalogue.parser(parse).facts if isinstance(parse, str) else None)
+    if "playbook" in check or "role" in check:
+        return Known("a playbook or role", CONTENT_FACTS)
+    return Known("", None)
+
+
+def _playbook(document: Document, path: Trail, check: Mapping[str, Any]) -> Iterator[Mistake]:
+    name = check.get("playbook")
+    if isinstance(name, str) and playbook_path(Path(document.file), name) is None:
+        message = f"there is no playbook {quoted(name)} beside this checklist or in ../playbooks"
+        yield document.mistake((*path, "playbook"), message)
+
+
+def _timeout(document: Document, path: Trail, check: Mapping[str, Any]) -> Iterator[Mistake]:
+    text = check.get("timeout")
+    if isinstance(text, str) and re.search(DURATION, text):
+        try:
+            if durations.seconds(text) > LONGEST_TIMEOUT:
+                yield document.mistake((*path, "timeout"), f"must be at most {LONGEST_TIMEOUT} seconds")
+        except ValueError as error:
+            yield document.mistake((*path, "timeout"), str(error))
+
+
+def _parameters(
+    document: Document, path: Trail, check: Mapping[str, Any], known: Known, defaults: Mapping[str, Any]
+) -> Iterator[Mistake]:
+    given = _mapping(check.get("parameters"))
+    if given and "command" in check:
+        yield document.mistake((*path, "parameters"), "a command has no parameters", at_key=True)
+        return
+    for name, value in given.items():
+        here = (*path, "parameters", name)
+        if known.parameters is not None and name not in known.parameters:
+            message = f"{known.what} has no parameter {quoted(name)}{hint(name, known.parameters)}"
+            yield document.mistake(here, message, at_key=True)
+        elif source(value) and "probe" not in check:
+            yield document.mistake(here, "{from: …} is for the parameters of a probe; write the value itself")
+        else:
+            wanted = known.parameters[name].default if known.parameters is not None else None
+            problem = _value_problem(value, wanted, defaults)
+            if problem:
+                yield document.mistake(here, problem)
+
+
+def _value_problem(value: Any, wanted: Any, defaults: Mapping[str, Any]) -> str | None:
+    """What is wrong with a parameter's value; `wanted` is the probe's default, None where nothing is known of it."""
+    name = source(value)
+    if name and name not in defaults:
+        return f"the checklist has no parameter {quoted(name)}{hint(name, defaults)}"
+    if wanted is None:
+        return None
+    problem = unfit(defaults[name] if name else value, wanted)
+    return f"the checklist's parameter {name} {problem}" if name and problem else problem
+
+
+# --- one rule --------------------------------------------------------------------------------------------------------
+
+
+def _rule(
+    document: Document, path: Trail, rule: Mapping[str, Any], known: Known, defaults: Mapping[str, Any]
+) -> Iterator[Mistake]:
+    follow_up = _mapping(rule.get("follow_up"))
+    texts = (
+        ((*path, "when"), rule.get("when"), names),
+        ((*path, "finding"), rule.get("finding"), template_names),
+        ((*path, "follow_up", "title"), follow_up.get("title"), template_names),
+    )
+    for where, text, spoken in texts:
+        if not isinstance(text, str) or not text.strip():
+            continue
+        try:
+            for name in sorted(spoken(text)):
+                problem = _name_problem(name, known, defaults)
+                if problem:
+                    yield document.mistake(where, problem)
+        except Malformed as error:
+            yield document.mistake(where, str(error))
+    if follow_up and rule.get("severity") == Severity.INFO:
+        message = "a rule of severity info is no finding and opens no follow-up; make it a warning"
+        yield document.mistake((*path, "follow_up"), message, at_key=True)
+
+
+def _name_problem(name: str, known: Known, defaults: Mapping[str, Any]) -> str | None:
+    if name.startswith("parameters."):
+        parameter = name.removeprefix("parameters.")
+        if parameter in defaults:
+            return None
+        return f"the checklist has no parameter {quoted(parameter)}{hint(parameter, defaults)}"
+    fact = name.removeprefix("previous.")
+    if known.facts is None or fact in known.facts:
+        return None
+    return f"{known.what} has no fact {quoted(fact)}{hint(fact, known.facts)}"
+
+
+def _mapping(value: Any) -> Mapping[str, Any]:
+    return value if isinstance(value, dict) else {}
+
+
+def _list(value: Any) -> list[Any]:
+    return value if isinstance(value, list) else []

@@ -1,0 +1,190 @@
+"""The JSON Schema of a checklist (draft 2020-12): one text for validation, `maintops schema` and editors."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from maintops.domain.checklists import DEFAULT_LIMIT, DEFAULT_TIMEOUT
+from maintops.domain.outcomes import Severity
+
+SERVICES = ("hardware-maintenance", "software-upgrade", "fault-handling", "inspection")
+RHYTHMS = ("day", "week", "month", "quarter", "half-year", "year")
+EVIDENCE = ("photo", "file", "reading")
+KINDS = ("probe", "command", "playbook", "role")
+"""The ways in which a check can observe; it has exactly one of them."""
+
+# `(?!\n)$` is the very end for Python too, whose `$` also matches before a last line break.
+ID = r"^[A-Z][A-Z0-9]*-[0-9]{3,}(?!\n)$"
+NAME = r"^[a-z0-9]+(-[a-z0-9]+)*(?!\n)$"
+PARAMETER = r"^[a-z][a-z0-9_]*(?!\n)$"
+TAG = r"^[A-Za-z0-9][A-Za-z0-9_-]*(?!\n)$"
+ROLE = r"^[A-Za-z0-9_][A-Za-z0-9_.-]*(?!\n)$"
+DURATION = r"^[0-9.smhd ]{1,40}(?!\n)$"
+
+LEAST_LIMIT, MOST_LIMIT = 1024, 64 * 1024 * 1024
+CONTENT_TIMEOUT = 600.0
+"""Seconds that a playbook or role may take where its author says nothing."""
+
+LONGEST_TIMEOUT = 24 * 3600
+
+Schema = dict[str, Any]
+
+
+def checklist_schema() -> Schema:
+    """The schema of a checklist, as a JSON value of the caller's own."""
+    return {
+        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        "title": "maintops checklist",
+        "description": "What to check or do, on which servers, how often.",
+        "type": "object",
+        "additionalProperties": False,
+        "required": ["checklist", "title", "service", "cadence"],
+        "anyOf": [{"required": ["checks"]}, {"required": ["steps"]}],
+        "$comment": "a checklist has at least one check or step",
+        "properties": {
+            "checklist": _pattern(
+                NAME, "The checklist's name.", "is not a checklist's name: small letters, digits and dashes"
+            ),
+            "title": _text("What people read in lists and records."),
+            "service": _choice(SERVICES, "The type of service that its records are filed under."),
+            "cadence": _cadence(),
+            "hosts": _text("The servers it is for: an Ansible pattern.") | {"default": "all"},
+            "parameters": {
+                "type": "object",
+                "description": "Values that rules read as parameters.NAME and checks as {from: NAME}. An inventory "
+                "variable maintops_NAME overrides one for a group or a server.",
+                "propertyNames": _parameter_name(),
+                "additionalProperties": {"type": ["boolean", "number", "string", "array", "object"]},
+            },
+            "checks": _list(_check(), "What is observed. A check changes nothing.", least=1),
+            "steps": _list(_step(), "What a person carries out.", least=1),
+        },
+    }
+
+
+def _cadence() -> Schema:
+    rhythm = _choice(RHYTHMS, "How often.")
+    return {
+        "type": "object",
+        "description": "How often: {every: month}, or by criticality: {core: day, standard: week}.",
+        "additionalProperties": False,
+        "properties": {"every": rhythm, "core": rhythm, "standard": rhythm},
+        "oneOf": [
+            {"required": ["every"], "not": {"anyOf": [{"required": ["core"]}, {"required": ["standard"]}]}},
+            {"required": ["core", "standard"], "not": {"required": ["every"]}},
+        ],
+        "$comment": "a cadence is {every: …}, or {core: …, standard: …}",
+    }
+
+
+def _check() -> Schema:
+    return {
+        "type": "object",
+        "additionalProperties": False,
+        "required": ["id", "title"],
+        "oneOf": [{"required": [kind]} for kind in KINDS],
+        "$comment": "a check has exactly one of " + ", ".join(KINDS),
+        "dependentRequired": {"parse": ["command"], "subject": ["command"], "limit": ["command"]},
+        "properties": {
+            "id": _id("Stable for life, such as HW-010: findings, history and waivers hang on it."),
+            "title": _text("What is true when all is well."),
+            "why": _text("Why it matters."),
+            "tags": _list(_tag(), "Words to select checks by."),
+            "probe": _text("A built-in or plug-in probe, by name."),
+            "command": _text("A command line of sh whose output is read by `parse`."),
+            "parse": _text("How a command's output is read: text, lines, json, jc:NAME or a plug-in's parser."),
+            "subject": _text("The fact that names the subject, where the output is a list of objects."),
+            "playbook": _text("A playbook that is run in check mode; what it would change is a finding."),
+            "role": _pattern(ROLE, "A role that is run in check mode.", "is not a role's name"),
+            "parameters": {
+                "type": "object",
+                "description": "The check's own values: a value, or {from: NAME} for the checklist's parameter.",
+                "propertyNames": _parameter_name(),
+            },
+            "rules": _list(_rule(), "What the facts mean; the worst rule that matches wins."),
+            "timeout": {
+                "type": ["number", "string"],
+                "exclusiveMinimum": 0,
+                "maximum": LONGEST_TIMEOUT,
+                "pattern": DURATION,
+                "$comment": "is not a duration; write seconds, or text such as 30s or 2m",
+                "description": "Seconds that it may take on a server, or a duration such as 30s or 2m; "
+                f"{DEFAULT_TIMEOUT:g} s where nothing is said, {CONTENT_TIMEOUT:g} s for a playbook or role.",
+            },
+            "limit": {
+                "type": "integer",
+                "minimum": LEAST_LIMIT,
+                "maximum": MOST_LIMIT,
+                "default": DEFAULT_LIMIT,
+                "description": "Bytes of output that are read.",
+            },
+            "become": {"type": "boolean", "description": "As another user or not; left out: as the inventory says."},
+        },
+    }
+
+
+def _rule() -> Schema:
+    return {
+        "type": "object",
+        "additionalProperties": False,
+        "required": ["when", "severity", "finding"],
+        "properties": {
+            "when": _text("A Jinja2 expression over the facts of one subject."),
+            "severity": _choice(tuple(Severity), "How bad it is."),
+            "finding": _text("What is said when the rule matches; {{ … }} shows facts."),
+            "follow_up": {
+                "type": "object",
+                "description": "What someone must do about it.",
+                "additionalProperties": False,
+                "required": ["title"],
+                "properties": {
+                    "title": _text("The task; {{ … }} shows facts."),
+                    "skill": _text("The skill it takes."),
+                    "part": _text("The spare part it takes."),
+                    "knowledge": _text("The knowledge article that says how."),
+                },
+            },
+        },
+    }
+
+
+def _step() -> Schema:
+    return {
+        "type": "object",
+        "additionalProperties": False,
+        "required": ["id", "title", "manual"],
+        "properties": {
+            "id": _id("Stable for life, such as HW-900."),
+            "title": _text("What is true when it is done."),
+            "manual": _text("What to do, for a person."),
+            "evidence": _choice(EVIDENCE, "What proves it."),
+        },
+    }
+
+
+def _text(description: str) -> Schema:
+    return {"type": "string", "pattern": r"\S", "description": description}
+
+
+def _pattern(pattern: str, description: str, otherwise: str) -> Schema:
+    return {"type": "string", "pattern": pattern, "description": description, "$comment": otherwise}
+
+
+def _id(description: str) -> Schema:
+    return _pattern(ID, description, "is not an id: capital letters, a dash and at least three digits, as in HW-010")
+
+
+def _tag() -> Schema:
+    return _pattern(TAG, "A word to select checks by.", "is not a tag: letters, digits, dashes and underscores")
+
+
+def _parameter_name() -> Schema:
+    return {"pattern": PARAMETER, "$comment": "use small letters, digits and underscores"}
+
+
+def _choice(choices: tuple[str, ...], description: str) -> Schema:
+    return {"enum": [str(choice) for choice in choices], "description": description}
+
+
+def _list(items: Schema, description: str, least: int = 0) -> Schema:
+    return {"type": "array", "items": items, "description": description} | ({"minItems": least} if least else {})

@@ -1,0 +1,169 @@
+"""Whether a reboot is due, from every sign that the server gives.
+
+Signs: the flag /run/reboot-required of Debian and Ubuntu (and SUSE's /run/reboot-needed), `needs-restarting -r` of the
+RHEL family (yum-utils, dnf 4 and dnf 5), `zypper needs-rebooting` (status 102), needrestart's batch output
+(README.batch.md of needrestart), and a kernel that is installed and newer than the one that runs.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from maintops.domain.answers import (
+    Answer,
+    Measured,
+    NotMeasured,
+    Part,
+    Reading,
+    SubjectFacts,
+    UnreadableAnswer,
+)
+from maintops.probes.answering import named_parts
+from maintops.probes.contract import Fact, Presence, Probe
+
+_QUESTION = """\
+in_container() {
+  kind=$(systemd-detect-virt --container 2>/dev/null) && echo "$kind" && return
+  for mark in /.dockerenv /run/.containerenv /run/systemd/container; do [ -e "$mark" ] && echo container && return; done
+  echo none
+}
+flag() { for file in /run/reboot-required /var/run/reboot-required /run/reboot-needed; do [ -e "$file" ] && return; done
+  return 1
+}
+packages() { cat /run/reboot-required.pkgs 2>/dev/null || cat /var/run/reboot-required.pkgs; }
+images() { for file in /boot/vmlinuz-* /boot/vmlinux-* /boot/Image-* /boot/kernel-*; do
+  [ -e "$file" ] && printf '%s\\n' "${file#/boot/*-}"; done
+  folders vmlinuz
+}
+folders() { for file in /lib/modules/*/"$1"; do
+  [ -e "$file" ] && file=${file%/*} && printf '%s\\n' "${file##*/}"; done; :
+}
+hint() {
+  if command -v needs-restarting >/dev/null 2>&1; then needs-restarting -r
+  elif command -v dnf >/dev/null 2>&1; then dnf -C needs-restarting -r
+  else return 127; fi
+}
+part kernel uname -r
+part container in_container
+[ -s /var/lib/dpkg/status ] && part debian :
+part flag flag
+part packages packages
+part images images
+part modules folders modules.dep
+part hint hint
+part zypper zypper needs-rebooting
+part needrestart needrestart -b -k
+part end :
+"""
+
+_ZYPPER_REBOOT = 102
+_DUE = re.compile(r"\bReboot is required\b", re.I)
+_NOT_DUE = re.compile(r"\bReboot (?:should not be|is probably not) necessary\b", re.I)
+_REASON = re.compile(r"\s+(?:\* )?(\S.*)")
+_KERNEL = re.compile(r"[0-9][A-Za-z0-9._+~-]{0,120}")
+_PIECE = re.compile(r"[0-9]{1,18}|[A-Za-z]+")
+_FLAVOUR = re.compile(r"[-+][a-z].*$|uek")
+_NEEDRESTART = re.compile(r"NEEDRESTART-(KSTA|KEXP): *(\S+)")
+_MOST_REASONS = 50
+
+
+def question(parameters: Mapping[str, Any]) -> str:
+    """All signs that a distribution may give."""
+    return _QUESTION
+
+
+def read(answer: Answer, parameters: Mapping[str, Any]) -> Reading:
+    """One subject: the server."""
+    found = named_parts(answer)
+    if not {"kernel", "flag", "end"} <= found.keys():
+        raise UnreadableAnswer("the answer about reboots is not whole")
+    container = found["container"].text.strip() if "container" in found else ""
+    running, newest = _kernels(found) if container in ("", "none") else ("", "")
+    signs = [*_flag(found), *_hint(found), *_zypper(found), *_needrestart(found), *_newer(running, newest)]
+    if not signs:
+        return NotMeasured("nothing on this server tells whether a reboot is due")
+    reasons = [reason for sign in signs for reason in sign]
+    facts: dict[str, Any] = {"required": bool(reasons), "reasons": list(dict.fromkeys(reasons))[:_MOST_REASONS]}
+    kernels = {"running_kernel": running, "newest_kernel": newest}
+    facts |= {name: value for name, value in kernels.items() if value}
+    return Measured((SubjectFacts(None, facts, frozenset(name for name, value in kernels.items() if not value)),))
+
+
+def _flag(found: Mapping[str, Part]) -> Iterator[list[str]]:
+    """Each sign is yielded as the reasons it gives; none of them: it says that no reboot is due."""
+    if found["flag"].status == 0:
+        packages = found["packages"].text.split() if "packages" in found else []
+        yield packages or ["the distribution asks for it"]
+    elif "debian" in found:  # there every package that wants a reboot leaves the flag
+        yield []
+
+
+def _hint(found: Mapping[str, Part]) -> Iterator[list[str]]:
+    """Its status alone says little: 1 also stands for a plug-in that is missing."""
+    text = found["hint"].text if "hint" in found else ""
+    if _DUE.search(text):
+        reasons = [match[1].strip() for match in map(_REASON.fullmatch, text.splitlines()) if match is not None]
+        yield reasons or ["updated core libraries or services"]
+    elif _NOT_DUE.search(text):
+        yield []
+
+
+def _zypper(found: Mapping[str, Part]) -> Iterator[list[str]]:
+    status = found["zypper"].status if "zypper" in found else None
+    if status in (0, _ZYPPER_REBOOT):
+        yield ["updated core libraries or services"] if status == _ZYPPER_REBOOT else []
+
+
+def _needrestart(found: Mapping[str, Part]) -> Iterator[list[str]]:
+    values = dict(_NEEDRESTART.findall(found["needrestart"].text)) if "needrestart" in found else {}
+    if values.get("KSTA") in ("2", "3"):  # an upgrade with the same, or with another interface to modules
+        yield [f"kernel {values['KEXP']}" if "KEXP" in values else "a newer kernel"]
+    elif values.get("KSTA") == "1":
+        yield []
+
+
+def _newer(running: str, newest: str) -> Iterator[list[str]]:
+    if newest:
+        yield [f"kernel {newest}"] if _order(newest) > _order(running) else []
+
+
+def _kernels(found: Mapping[str, Part]) -> tuple[str, str]:
+    """The running kernel and the newest installed one of its kind; empty where there is none."""
+    running = found["kernel"].text.strip()
+    if _KERNEL.fullmatch(running) is None:
+        raise UnreadableAnswer(f"not a kernel's version: {running[:80]!r}")
+    for name in ("images", "modules"):  # folders of modules stay behind: they count only where no image has a version
+        lines = found[name].text.splitlines() if name in found else []
+        versions = [line for line in lines if _KERNEL.fullmatch(line) and "rescue" not in line]
+        if versions:
+            mine = [version for version in versions if _flavour(version) == _flavour(running)]
+            return running, max(mine, key=_order, default="")
+    return running, ""
+
+
+def _flavour(version: str) -> str:
+    match = _FLAVOUR.search(version)
+    return match[0] if match else ""
+
+
+def _order(version: str) -> list[tuple[int, int, str]]:
+    """Numbers by value, and after words (a release candidate comes before the release)."""
+    bare = _FLAVOUR.sub("", version)
+    return [(1, int(piece), "") if piece.isdigit() else (0, 0, piece) for piece in _PIECE.findall(bare)]
+
+
+PROBE = Probe(
+    name="reboot-required",
+    title="Reboot required",
+    facts={
+        "required": Fact("bool", "a reboot is due"),
+        "reasons": Fact("list", "packages that ask for it, or the kernel that waits"),
+        "running_kernel": Fact("str", "version of the kernel that runs; not offered in a container"),
+        "newest_kernel": Fact("str", "newest installed kernel of the same kind; not offered where none is installed"),
+    },
+    question=question,
+    read=read,
+    presence=Presence.PASSING,
+)

@@ -1,0 +1,268 @@
+"""What is given to Ansible: the play that carries scripts, the variables, the limit, and how host keys are verified.
+
+Pure: values in, texts of files out. The inventories stay Ansible's own business; what is written here only names servers
+and says what is to be done on them.
+"""
+
+from __future__ import annotations
+
+import base64
+import json
+import math
+import shlex
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from maintops.domain.ports import Script, Trip
+from maintops.domain.servers import Server
+from maintops.runners.addresses import HostKeys
+
+BEGIN, END, HELPLESS = "#maintops-begin", "#maintops-end", "#maintops-no-base64"
+"""Lines around an answer, and the line of a server that has no tool for base64."""
+
+LONGEST = 128 * 1024 - 4096
+"""Bytes that a packed script may have: one argument of a program takes 128 KiB, sudo and shells add theirs."""
+
+SLACK = 15.0
+"""Seconds that a script may take beyond its own: login files of a shell, sudo, a slow line."""
+
+NTH = "maintops_nth"
+"""The variable that says which of a trip's scripts a result belongs to."""
+
+# `raw` templates its text and hands bytes on as they come, so the script travels in base64 and the answer comes back in
+# it. There is no single quote in here, so that quoting it (a shell's, and sudo's shell once more) adds next to nothing.
+_CARRIER = (
+    f"if command -v base64 >/dev/null 2>&1;then d=\"base64 -d\" e=base64;"
+    f"elif command -v openssl >/dev/null 2>&1;then d=\"openssl base64 -d -A\" e=\"openssl base64\";"
+    f"else echo \"{HELPLESS}\";exit;fi;"
+    f"echo \"{BEGIN}\";sh -c \"$(printf %s PACKED|$d)\" </dev/null 2>/dev/null|$e;echo \"{END}\""
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Policy:
+    """How host keys are verified: see AnsibleRunner."""
+
+    known_hosts: Path | None
+    host_keys: HostKeys
+
+
+def carrier(script: Script) -> str | None:
+    """The command that runs a script on a server; None where the script is too long for one command."""
+    packed = base64.b64encode(script.text.encode("ascii")).decode()
+    return _CARRIER.replace("PACKED", packed) if len(packed) <= LONGEST else None
+
+
+def budget(script: Script, connect_timeout: float) -> int:
+    """Whole seconds that Ansible gives a script, its connection included."""
+    return math.ceil(script.seconds + connect_timeout + SLACK)
+
+
+# --- the play ---------------------------------------------------------------------------------------------------------
+
+
+def trip_files(trips: Sequence[Trip], connect_timeout: float) -> dict[str, str]:
+    """The playbook `play.json`, the variables `vars.json` and the limit of a run that carries some trips' scripts.
+
+    A worker process of Ansible takes 20 ms for a task. Where all servers get the same script (most often), the task
+    holds it as it is; otherwise it loops over its server's scripts, in one worker and over one connection.
+    """
+    asks = [[_ask(script, connect_timeout, trip.server) for script in trip.scripts] for trip in trips]
+    if all(ask == asks[0] and len(ask) == 1 for ask in asks):
+        task, variables = _plain_task(asks[0][0]), {}
+    else:
+        task, variables = _looping_task(asks, [trip.server for trip in trips])
+    play = [{"hosts": "all", "gather_facts": False, "tasks": [task]}]
+    return {
+        "play.json": json.dumps(play),
+        "vars.json": json.dumps(variables),
+        "limit": limit(trip.server for trip in trips),
+    }
+
+
+@dataclass(frozen=True, slots=True)
+class _Ask:
+    """One script on one server, as Ansible is told it."""
+
+    command: str
+    become: bool
+    timeout: int
+    terminal: bool
+
+
+def _ask(script: Script, connect_timeout: float, server: Server) -> _Ask:
+    # Ansible's su asks for a terminal; the armour survives what one does to bytes. sudo needs none, and without one the
+    # server's complaints do not mix with its answer.
+    terminal = script.become and server.variables.get("ansible_become_method", "sudo") != "sudo"
+    command = carrier(script)
+    if command is None:
+        raise ValueError("the script is too long")
+    return _Ask(command, script.become, budget(script, connect_timeout), terminal)
+
+
+def _plain_task(ask: _Ask) -> dict[str, Any]:
+    return {
+        "name": "ask",
+        "raw": ask.command,
+        "args": {"executable": "/bin/sh"},
+        "timeout": ask.timeout,
+        # Ansible lets a variable beat the keyword `become`, and a task's variables beat the inventory's.
+        "vars": {"ansible_become": ask.become, "ansible_ssh_use_tty": ask.terminal},
+    }
+
+
+def _looping_task(asks: Sequence[Sequence[_Ask]], servers: Sequence[Server]) -> tuple[dict[str, Any], dict[str, Any]]:
+    commands = list(dict.fromkeys(ask.command for trip in asks for ask in trip))
+    numbers = {command: number for number, command in enumerate(commands)}
+    variables = {
+        "maintops_commands": commands,
+        "maintops_asks": {
+            server.name: [[numbers[ask.command], ask.become, ask.timeout, ask.terminal] for ask in trip]
+            for server, trip in zip(servers, asks, strict=True)
+        },
+    }
+    task = {
+        "name": "ask",
+        "raw": "{{ maintops_commands[maintops_ask[0]] }}",
+        "args": {"executable": "/bin/sh"},
+        "timeout": "{{ maintops_ask[2] }}",
+        "loop": "{{ maintops_asks[inventory_hostname] | default([]) }}",
+        "loop_control": {"loop_var": "maintops_ask", "index_var": NTH, "label": NTH},
+        "vars": {"ansible_become": "{{ maintops_ask[1] }}", "ansible_ssh_use_tty": "{{ maintops_ask[3] }}"},
+    }
+    return task, variables
+
+
+def limit(servers: Iterable[Server]) -> str:
+    """A file for `--limit @FILE`. Ansible takes a line that is a host's exact name as that host before it reads it as a
+    pattern, so no name needs to be quoted."""
+    return "".join(f"{server.name}\n" for server in servers)
+
+
+# --- connections ------------------------------------------------------------------------------------------------------
+
+
+def connection_variables(folder: str, policy: Policy, servers: Iterable[Server], *, share: bool) -> dict[str, Any]:
+    """Extra variables, which nothing in an inventory can beat: how ssh verifies host keys, and no tries of Ansible's own
+    (it would try a wrong sudo password again).
+
+    A server's own `ansible_ssh_args` follow ours, and of an option that is given twice ssh takes the first. With
+    `share`, the scripts of a trip travel over one connection.
+    """
+    own = {
+        server.name: args
+        for server in servers
+        if isinstance(args := server.variables.get("ansible_ssh_args"), str) and args.strip()
+    }
+    ours = shlex.join(_ssh_arguments(folder, policy, share=share))
+    verify = policy.host_keys != "off"
+    variables = {
+        "ansible_ssh_args": ours,
+        "ansible_ssh_retries": 0,
+        "ansible_host_key_checking": verify,
+        "ansible_ssh_host_key_checking": verify,
+        "ansible_paramiko_host_key_checking": verify,
+    }
+    if own:
+        follow = "{{ maintops_own_ssh_args[inventory_hostname] | default('') }}"
+        variables |= {"ansible_ssh_args": f"{ours} {follow}", "maintops_own_ssh_args": own}
+    return variables
+
+
+def _ssh_arguments(folder: str, policy: Policy, *, share: bool) -> list[str]:
+    arguments = ["-F", f"{folder}/ssh.conf"]
+    for name, value in _ssh_options(folder, policy).items():
+        arguments += ["-o", f"{name}={value}"]
+    # A master of the user's own would hand out connections whose host key was verified by nobody, or by other rules.
+    sharing = {"ControlMaster": "no", "ControlPath": "none"}
+    if share:
+        sharing = {"ControlMaster": "auto", "ControlPath": f"{folder}/cp/%C", "ControlPersist": "15"}
+    for name, value in sharing.items():
+        arguments += ["-o", f"{name}={value}"]
+    return arguments
+
+
+def _ssh_options(folder: str, policy: Policy) -> dict[str, str]:
+    if policy.host_keys == "off":
+        return {
+            "StrictHostKeyChecking": "no",
+            "UserKnownHostsFile": "/dev/null",
+            "GlobalKnownHostsFile": "/dev/null",
+        }
+    options = {
+        "StrictHostKeyChecking": "yes" if policy.host_keys == "strict" else "accept-new",
+        "NoHostAuthenticationForLocalhost": "no",
+        "UpdateHostKeys": "no",
+    }
+    if policy.known_hosts is not None:
+        options |= {"UserKnownHostsFile": f"{folder}/known_hosts", "GlobalKnownHostsFile": "/dev/null"}
+    return options
+
+
+def connection_files(folder: str, policy: Policy) -> dict[str, str]:
+    """Files that every run has: ssh's settings, Ansible's and ansible-runner's."""
+    lines = [f"{name} {value}" for name, value in _ssh_options(folder, policy).items()]
+    # Named with -F, this file holds for bastions too (-o does not). What the user and the system set comes after it.
+    lines += ["Include ~/.ssh/config", "Include /etc/ssh/ssh_config", "ServerAliveInterval 15", "ServerAliveCountMax 3"]
+    return {
+        "ssh.conf": "".join(f"{line}\n" for line in lines),
+        # Ansible looks for results a thousand times a second where nobody says otherwise.
+        "ansible.cfg": "[defaults]\ninternal_poll_interval = 0.02\n",
+        "env/settings": json.dumps({"suppress_output_file": True}),
+        "cp/.keep": "",
+    }
+
+
+def connection_links(policy: Policy) -> dict[str, str]:
+    """Links that every run has: known_hosts under a name that needs no quoting anywhere."""
+    if policy.known_hosts is None or policy.host_keys == "off":
+        return {}
+    return {"known_hosts": str(policy.known_hosts.expanduser().absolute())}
+
+
+def ansible_variables(folder: str, connect_timeout: float) -> dict[str, str]:
+    """The environment variables that Ansible's own settings are given in."""
+    return {
+        "ANSIBLE_CONFIG": f"{folder}/ansible.cfg",
+        "ANSIBLE_HOST_KEY_CHECKING": "True",
+        "ANSIBLE_LOCAL_TEMP": f"{folder}/tmp",
+        "ANSIBLE_TIMEOUT": str(max(1, math.ceil(connect_timeout))),
+        "ANSIBLE_NOCOLOR": "1",
+        "ANSIBLE_DEPRECATION_WARNINGS": "0",
+        "ANSIBLE_LOCALHOST_WARNING": "0",
+        "ANSIBLE_INVENTORY_UNPARSED_WARNING": "0",
+        "MAX_EVENT_RES": str(2**40),  # ansible-runner's callback empties results that are longer than 700 000 characters
+    }
+
+
+def arguments(folder: str, vault_password_file: Path | None, *more: str) -> str:
+    """Further arguments of ansible-playbook, quoted as for a shell."""
+    words = ["--limit", f"@{folder}/limit", "--extra-vars", f"@{folder}/vars.json", *more]
+    if vault_password_file is not None:
+        words += ["--vault-password-file", str(vault_password_file.expanduser().absolute())]
+    return shlex.join(words)
+
+
+def sources(given: Sequence[str]) -> list[str]:
+    """Inventory sources that mean the same from any folder: paths are made absolute, lists of hosts (with a comma)
+    stay as they are."""
+    return [source if "," in source else str(Path(source).expanduser().absolute()) for source in given]
+
+
+def secret_values(server: Server) -> list[str]:
+    """What the inventory says of a server that nobody may read: passwords, tokens, keys."""
+    return [value for value in _secrets(server.variables) if len(value) >= _SHORTEST]
+
+
+_SHORTEST = 4
+_TELLING = ("pass", "secret", "token", "key", "vault", "credential", "pin")
+
+
+def _secrets(variables: Mapping[str, Any]) -> Iterable[str]:
+    for name, value in variables.items():
+        if isinstance(value, Mapping):
+            yield from _secrets(value)
+        elif any(word in name.lower() for word in _TELLING) and isinstance(value, str | int) and str(value):
+            yield str(value)

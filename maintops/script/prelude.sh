@@ -1,0 +1,219 @@
+# shellcheck shell=sh
+# The part that every one-trip script has in common; compiling.py drops comments and indentation and appends
+# `begin`, one `ask` per question, and `end`. The stream that it writes is described in docs/frames.md.
+#
+# It runs as `sh -c TEXT` under dash, bash or busybox, so neither $0 nor standard input mean anything, and it writes
+# no file. What it starts per question is counted: one shell for the question, one `head`, and forks of this shell.
+#
+# shellcheck: variables that look unused are read in a trap or in a question's own shell (2034), words that look
+# unquoted are lists of numbers or a command with its options (2086), and `wait` is followed by `kill -0` on purpose.
+# shellcheck disable=SC2034,SC2086
+
+# Whatever options and streams the caller's environment brought along. 3 is the answer; nothing else may write there.
+set +aefuvxC
+exec 3>&1 </dev/null >/dev/null 2>&1
+umask 077
+
+# First the variables that would change how shells and tools behave, then our own names: a variable that was exported
+# by the user would stay exported when we assign to it, and be seen by the questions.
+unset ENV BASH_ENV CDPATH IFS BASH_XTRACEFD POSIXLY_CORRECT BLOCK_SIZE BLOCKSIZE DF_BLOCK_SIZE DU_BLOCK_SIZE \
+  LS_BLOCK_SIZE TIME_STYLE TZ QUOTING_STYLE GREP_OPTIONS GREP_COLOR GREP_COLORS CLICOLOR_FORCE FORCE_COLOR COLUMNS \
+  LINES LS_COLORS PS_FORMAT PS_PERSONALITY SYSTEMD_LESS SYSTEMD_LOG_LEVEL LESSOPEN LESSCLOSE
+unset key uid machine boot secret part cookie limiter guard kit clock now ticks seen over late job stage line text \
+  status signal prey rows row pid found file rest
+cd /
+PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin${PATH:+:$PATH}
+export PATH LC_ALL=C LANG=C TERM=dumb PAGER=cat SYSTEMD_PAGER=cat SYSTEMD_COLORS=0 LESSSECURE=1
+
+# What the shell of every question knows: `part`. Its marks carry a word that no command's output can know; the reader
+# turns them into the grammar of maintops.domain.answers.parts. The word comes in a variable that is gone before the
+# question begins, so commands do not inherit it and process lists do not show it.
+kit='maintops_p=$MAINTOPS_PART;unset MAINTOPS_PART;part(){ case $1 in *[[:cntrl:]]*)maintops_n=$(printf %s "$1"|tr "[:cntrl:]" "?");;*)maintops_n=$1;;esac;printf "\n%s=%s\n" "$maintops_p" "$maintops_n";shift;("$@")&&:;printf "\n%s.%s\n" "$maintops_p" $?;}'
+
+# Prints a mark. A mark that cannot be written means that nobody listens any more: the script ends.
+say() {
+  printf '\n#%s %s\n' "$key" "$*" >&3 || exit 1
+}
+
+# Sets `now`: seconds since boot where the kernel says it, ticks of our clock otherwise. No process is started.
+look() {
+  read -r now rest </proc/uptime || now=$ticks
+}
+
+# Sets `text` to 12 or more characters that nobody can guess.
+draw() {
+  read -r text </proc/sys/kernel/random/uuid || text=$(mktemp -u XXXXXXXXXXXXXXXXXXXX) || text=$$
+  text=${text##*-}
+}
+
+# The clock: one signal a second to this shell, for as long as it lives. A shell that waits wakes up and looks around.
+tick() {
+  trap 'kill $!; exit' TERM
+  while :; do
+    sleep 1 &
+    wait $! || exit
+    kill -ALRM $$ || exit
+  done
+}
+
+# begin DIGEST
+begin() {
+  ticks=0
+  renice -n 10 -p $$
+  ionice -c 3 -p $$
+  limiter='head -c '
+  head -c 1 || limiter='dd bs=1 count='
+  # Without /proc a question's processes cannot be found: then `timeout`, if there is one, has to end it.
+  [ -r /proc/self/environ ] || { command -v timeout && guard=timeout; }
+  draw
+  secret=$text
+  draw
+  part=$text
+  draw
+  cookie=$text
+  key=$1-$secret
+  while read -r text rest uid now; do
+    [ "$text" = Uid: ] && break
+  done </proc/self/status
+  read -r machine </etc/machine-id || read -r machine </var/lib/dbus/machine-id
+  case $machine in *[!0-9a-f]* | '') machine=- ;; esac
+  read -r boot </proc/sys/kernel/random/boot_id
+  look
+  say h 1 "$part" "${uid:-$(id -u)}" "$machine" "${boot:--}" "$now" "$(id -un)"
+  trap 'ticks=$((ticks + 1))' ALRM
+  trap 'over=${over:-$ticks}' USR1
+  tick 3>&- &
+  clock=$!
+}
+
+# Reads what a question writes to standard error, mixed with our own notes about it (lines with the secret word), and
+# prints both behind the question's output: the exit status in a mark, then an excerpt, every line with a `!`.
+listen() {
+  ulimit -v 200000
+  text=
+  status=
+  while IFS= read -r line; do
+    case $line in
+      *"$secret".) break ;;
+      *"$secret"*)
+        status=${line##*"$secret"}
+        line=${line%%"$secret"*}
+        ;;
+    esac
+    [ "$line" ] && text="$text
+!$line"
+    [ ${#text} -lt 2000 ] && continue
+    # Enough of it: the rest only has to be taken away, fast. Our notes are the last things in it.
+    line=$(tail -c 999)
+    line=${line%"$secret".*}
+    status=${line##*"$secret"}
+    break
+  done
+  printf '\n#%s s %s%.2000s\n' "$key" "${status%%[!0-9]*}" "$text" >&3
+}
+
+# ask NUMBER SECONDS BYTES CHECK TEXT
+ask() {
+  ticks=0
+  seen=0
+  over=
+  late=0
+  look
+  say b "$1" "$3" "$now" "$4"
+  {
+    {
+      MAINTOPS_ASK=$cookie.$1. MAINTOPS_PART=$part ${guard:+$guard -s KILL $(($2 + 2))} sh -c "$kit
+$5" 2>&5 3>&- 5>&-
+      echo "$secret$?" >&5
+      kill -USR1 $$
+    } | $limiter$(($3 + 1)) >&3
+    echo "$secret." >&5
+  } 5>&1 | listen &
+  job=$!
+  # A signal ends `wait` too; whether the job has ended is seen from its process, which stays until it was waited for.
+  while
+    wait $job
+    kill -0 $job
+  do
+    tend "$1" "$2"
+  done
+  look
+  say e "$1" "$now" "$late"
+}
+
+# tend NUMBER SECONDS: called whenever waiting was interrupted; acts once a second.
+tend() {
+  [ "$ticks" -gt "$seen" ] || return
+  seen=$ticks
+  stage=$((ticks - $2 - 1))
+  case $stage in
+    -*)
+      # The question ended a while ago, but something that it left behind holds its output open.
+      [ "$over" ] || return
+      case $((ticks - over)) in
+        0 | 1) ;;
+        2) hunt TERM $(trace "$1") ;;
+        *) hunt KILL $(trace "$1") ;;
+      esac
+      ;;
+    0)
+      late=1
+      hunt TERM $(trace "$1")
+      ;;
+    1 | 2) hunt KILL $(trace "$1") ;;
+    3) hunt KILL $$ ;;
+    *)
+      kill -KILL $job
+      exit 1
+      ;;
+  esac
+}
+
+# trace NUMBER: prints the processes that carry the question's cookie in their environment, wherever they went.
+trace() {
+  for file in $(grep -ls "$cookie.$1[.]" /proc/[0-9]*/environ); do
+    file=${file%/environ}
+    echo "${file#/proc/}"
+  done
+}
+
+# hunt SIGNAL PID...: ends these processes and all that descends from them; never this shell and never its clock.
+hunt() {
+  signal=$1
+  shift
+  prey=" $* "
+  rows=$(grep -hs . /proc/[0-9]*/stat)
+  set -f
+  IFS='
+'
+  found=1
+  while [ "$found" ]; do
+    found=
+    for row in $rows; do
+      # PID (NAME) STATE PARENT ...; the name may hold anything, the rest holds no bracket.
+      pid=${row%% *}
+      row=${row##*") "}
+      row=${row#* }
+      case $prey in
+        *" $pid "*) ;;
+        *" ${row%% *} "*)
+          [ "$pid" = "$clock" ] || {
+            prey="$prey$pid "
+            found=1
+          }
+          ;;
+      esac
+    done
+  done
+  set +f
+  unset IFS
+  kill "-$signal" ${prey#" $$ "}
+}
+
+# end COUNT
+end() {
+  say z "$1"
+  kill $clock
+  wait $clock
+  exit 0
+}

@@ -1,0 +1,27 @@
+"""In what order things come out of every store."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import datetime, timedelta
+
+from maintops.domain.findings import Finding
+from maintops.domain.followups import FollowUp
+from maintops.domain.runs import RunPlanned
+from maintops.store.codec import EPOCH
+
+
+def urgency(finding: Finding) -> tuple[int, timedelta, str]:
+    """Worst first; of equals the one that was seen first most lately."""
+    return -finding.severity.rank, EPOCH - finding.first_seen, finding.id
+
+
+def age(followup: FollowUp) -> tuple[datetime, str]:
+    """Oldest first."""
+    return followup.opened, followup.id
+
+
+def planned_order(planned: RunPlanned) -> Callable[[str], tuple[int, str]]:
+    """Sorts the ids of a run's records as its servers were planned; others come after them."""
+    places = {one.record: place for place, one in enumerate(planned.servers)}
+    return lambda record: (places.get(record, len(places)), record)

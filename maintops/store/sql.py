@@ -1,0 +1,447 @@
+"""The store on SQLite and PostgreSQL, through SQLAlchemy Core."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Connection, Select, Table, bindparam, delete, func, insert, select, tuple_, update
+from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.sql import Executable
+
+from maintops.domain.findings import Finding, FindingState
+from maintops.domain.followups import FollowUp, FollowUpState
+from maintops.domain.outcomes import Severity
+from maintops.domain.ports import Memory, Sighting, Verdict
+from maintops.domain.records import ServiceRecord
+from maintops.domain.runs import Event, Progressed, Run, RunEnded, RunPlanned, RunState, ServerAnswered, fold
+from maintops.errors import StoreError
+from maintops.store import codec
+from maintops.store.codec import column, microseconds
+from maintops.store.connections import Database
+from maintops.store.orders import planned_order, urgency
+from maintops.store.prefixes import LAST, SHOWN, chosen, unknown
+from maintops.store.schemas import bring_up_to_date
+from maintops.store.tables import (
+    answers,
+    events,
+    facts,
+    findings,
+    followup_findings,
+    followups,
+    records,
+    runs,
+    sightings,
+)
+from maintops.store.verdicts import Texts, texts
+
+CHUNK = 200
+"""Records that are read at a time."""
+
+_NOT_GONE = [state.value for state in FindingState if state is not FindingState.GONE]
+_NOT_CLOSED = [state.value for state in FollowUpState if state is not FollowUpState.CLOSED]
+
+# Built once: SQLAlchemy finds the SQL of a statement that it has seen before by its structure.
+_RECORD_EXISTS = select(records.c.id).where(records.c.id == bindparam("record"))
+_RUN_AND_RECORD = select(runs.c.id, _RECORD_EXISTS.scalar_subquery()).where(runs.c.id == bindparam("run"))
+_FACTS_OF = select(facts.c.check_id, facts.c.document).where(facts.c.server == bindparam("server"))
+_FINDINGS_OF = select(findings.c.document).where(findings.c.server == bindparam("server")).order_by(findings.c.id)
+_FOLLOWUPS_OF = (
+    select(followups.c.document)
+    .where(followups.c.server == bindparam("server"), followups.c.state.in_(_NOT_CLOSED))
+    .order_by(followups.c.opened, followups.c.id)
+)
+# Held until the end of the transaction: events are numbered one after the other.
+_RUN_HELD = select(runs.c.ended).where(runs.c.id == bindparam("run")).with_for_update(key_share=True)
+_NEXT_EVENT = insert(events).from_select(
+    ["run", "seq", "kind", "at", "document"],
+    select(
+        bindparam("run", type_=events.c.run.type),
+        func.coalesce(select(func.max(events.c.seq)).where(events.c.run == bindparam("run")).scalar_subquery(), 0) + 1,
+        bindparam("kind", type_=events.c.kind.type),
+        bindparam("at", type_=events.c.at.type),
+        bindparam("document", type_=events.c.document.type),
+    ),
+)
+_JOURNAL = select(events.c.kind, events.c.document, events.c.at).where(events.c.run == bindparam("run"))
+_INSERT_RECORD = insert(records)
+_INSERT_SIGHTINGS = insert(sightings)
+_INSERT_ANSWER = insert(answers)
+_DELETE_LINKS = delete(followup_findings).where(followup_findings.c.followup == bindparam("of"))
+_INSERT_LINKS = insert(followup_findings)
+
+
+class SqlStore:
+    """The Store protocol on one connection, which belongs to one thread."""
+
+    def __init__(self, url: str) -> None:
+        """Opens `sqlite:///…` or `postgresql://…` and brings its schema up to date; errors as in `open_store`."""
+        self._database = _open(url)
+        try:
+            bring_up_to_date(self._database)
+        except BaseException:
+            self._database.close()
+            raise
+        self._upsert_facts = _upsert(self._database.dialect, facts)
+        self._upsert_findings = _upsert(self._database.dialect, findings)
+        self._upsert_followups = _upsert(self._database.dialect, followups)
+
+    # --- writing -----------------------------------------------------------------------------------------------------
+
+    def begin(self, planned: RunPlanned) -> None:
+        """See Store."""
+        run = column(planned.run)
+        with self._database.writing() as connection:
+            if connection.execute(_RUN_HELD, {"run": run}).first() is not None:
+                raise StoreError(f"The run {planned.run} is written down already.")
+            connection.execute(
+                insert(runs),
+                {
+                    "id": run,
+                    "checklist": column(planned.checklist),
+                    "state": RunState.RUNNING.value,
+                    "started": microseconds(planned.at),
+                },
+            )
+            _write_event(connection, run, planned)
+
+    def append(self, run: str, event: Progressed | RunEnded) -> None:
+        """See Store."""
+        with self._database.writing() as connection:
+            if _has_ended(connection, run):
+                return
+            _write_event(connection, column(run), event)
+            if isinstance(event, RunEnded):
+                end = {"state": event.state.value, "ended": microseconds(event.at)}
+                connection.execute(update(runs).where(runs.c.id == column(run)).values(end))
+
+    def commit(
+        self, run: str, record: str, server: str, judge: Callable[[Memory], Verdict], answer: bytes, at: datetime
+    ) -> Verdict | None:
+        """See Store."""
+        body = codec.packed(answer)
+        with self._database.writing() as connection:
+            self._database.lock(server)
+            if _is_kept(connection, run, record):
+                return None
+            verdict = judge(_memory(connection, server))
+            kept = texts(verdict, run, record, server)
+            ended = _has_ended(connection, run)
+            _write_record(connection, verdict.record, kept.record)
+            self._write_memory(connection, column(server), kept)
+            _write_sightings(connection, kept, column(record), microseconds(at))
+            if body is not None:
+                end = microseconds(verdict.record.ended)
+                connection.execute(_INSERT_ANSWER, {"record": column(record), "ended": end, "body": body})
+            if not ended:
+                _write_event(connection, column(run), ServerAnswered(server, record, verdict.record.outcome, at))
+        return verdict
+
+    def _write_memory(self, connection: Connection, server: str, kept: Texts) -> None:
+        rows = [{"server": server, "check_id": column(check), "document": text} for check, text in kept.facts.items()]
+        _many(connection, self._upsert_facts, rows)
+        _many(connection, self._upsert_findings, [_finding_row(one, text) for one, text in kept.findings])
+        self._write_followups(connection, kept.followups)
+
+    def _write_followups(self, connection: Connection, kept: Sequence[tuple[FollowUp, str]]) -> None:
+        _many(connection, self._upsert_followups, [_followup_row(one, text) for one, text in kept])
+        _many(connection, _DELETE_LINKS, [{"of": column(one.id)} for one, _ in kept])
+        links = [{"followup": column(one.id), "finding": column(id)} for one, _ in kept for id in set(one.findings)]
+        _many(connection, _INSERT_LINKS, links)
+
+    def prune_answers(self, before: datetime) -> int:
+        """See Store."""
+        with self._database.writing() as connection:
+            return connection.execute(delete(answers).where(answers.c.ended < microseconds(before))).rowcount
+
+    def change_followup(self, id: str, change: Callable[[FollowUp], FollowUp]) -> FollowUp:
+        """See Store."""
+        mine = followups.c.id == column(id)
+        with self._database.writing() as connection:
+            server = connection.execute(select(followups.c.server).where(mine)).scalar()
+            if server is None:
+                raise unknown("follow-up", id)
+            self._database.lock(codec.text(server))
+            before = connection.execute(select(followups.c.document).where(mine)).scalar_one()
+            changed = change(codec.followup_value(before))
+            self._write_followups(connection, [(changed, codec.followup_text(changed))])
+        return changed
+
+    # --- reading -----------------------------------------------------------------------------------------------------
+
+    def memory(self, server: str) -> Memory:
+        """See Store."""
+        with self._database.reading() as connection:
+            return _memory(connection, server)
+
+    def answer(self, record: str) -> bytes | None:
+        """See Store."""
+        with self._database.reading() as connection:
+            if connection.execute(_RECORD_EXISTS, {"record": column(record)}).first() is None:
+                raise unknown("record", record)
+            body = connection.execute(select(answers.c.body).where(answers.c.record == column(record))).scalar()
+        return None if body is None else codec.unpacked(body)
+
+    def runs(self, limit: int | None = None, *, unfinished: bool = False) -> list[Run]:
+        """See Store."""
+        newest = select(runs.c.id).order_by(runs.c.started.desc(), runs.c.id.desc()).limit(limit)
+        if unfinished:
+            newest = newest.where(runs.c.state == RunState.RUNNING.value)
+        with self._database.reading() as connection:
+            return [fold(_events(connection, id)) for id in connection.execute(newest).scalars().all()]
+
+    def run(self, prefix: str) -> Run:
+        """See Store."""
+        if prefix == LAST and (newest := self.runs(1)):
+            return newest[0]
+        with self._database.reading() as connection:
+            return fold(_events(connection, _choose(connection, "run", runs, prefix)))
+
+    def events(self, run: str) -> list[Event]:
+        """See Store."""
+        with self._database.reading() as connection:
+            journal = _events(connection, column(run))
+        if not journal:
+            raise unknown("run", run)
+        return journal
+
+    def records(
+        self,
+        *,
+        run: str | None = None,
+        server: str | None = None,
+        checklist: str | None = None,
+        limit: int | None = None,
+    ) -> Iterator[ServiceRecord]:
+        """See Store."""
+        wanted = select(records.c.id, records.c.started)
+        for place, value in ((records.c.run, run), (records.c.server, server), (records.c.checklist, checklist)):
+            if value is not None:
+                wanted = wanted.where(place == column(value))
+        if run is None:
+            return self._newest_records(wanted, limit)
+        return self._planned_records(run, wanted, limit)
+
+    def _newest_records(self, wanted: Select[Any], limit: int | None) -> Iterator[ServiceRecord]:
+        order = tuple_(records.c.started, records.c.id)
+        page = wanted.add_columns(records.c.document).order_by(records.c.started.desc(), records.c.id.desc())
+        left = limit
+        after: tuple[int, str] | None = None
+        while left is None or left > 0:
+            size = CHUNK if left is None else min(CHUNK, left)
+            with self._database.reading() as connection:
+                here = page if after is None else page.where(order < after)
+                rows = connection.execute(here.limit(size)).all()
+            yield from (codec.record_value(row.document) for row in rows)
+            if len(rows) < size:
+                return
+            after = (rows[-1].started, rows[-1].id)
+            left = None if left is None else left - size
+
+    def _planned_records(self, run: str, wanted: Select[Any], limit: int | None) -> Iterator[ServiceRecord]:
+        with self._database.reading() as connection:
+            found = [codec.text(row.id) for row in connection.execute(wanted)]
+            plan = connection.execute(_JOURNAL.where(events.c.seq == 1), {"run": column(run)}).first()
+        if plan is None:
+            return
+        ids = sorted(found, key=planned_order(fold([codec.event_value(*plan)]).planned))[:limit]
+        for start in range(0, len(ids), CHUNK):
+            yield from self._records_by_id(ids[start : start + CHUNK])
+
+    def _records_by_id(self, ids: Sequence[str]) -> Iterator[ServiceRecord]:
+        columns = [column(id) for id in ids]
+        with self._database.reading() as connection:
+            rows = connection.execute(select(records.c.id, records.c.document).where(records.c.id.in_(columns))).all()
+        documents = {row.id: row.document for row in rows}
+        return (codec.record_value(documents[id]) for id in columns)
+
+    def record(self, prefix: str) -> ServiceRecord:
+        """See Store."""
+        return codec.record_value(self._document("record", records, prefix))
+
+    def findings(self, *, server: str | None = None, gone: bool = False) -> list[Finding]:
+        """See Store."""
+        wanted = select(findings.c.document)
+        if server is not None:
+            wanted = wanted.where(findings.c.server == column(server))
+        if not gone:
+            wanted = wanted.where(findings.c.state.in_(_NOT_GONE))
+        with self._database.reading() as connection:
+            documents = connection.execute(wanted).scalars().all()
+        return sorted(map(codec.finding_value, documents), key=urgency)
+
+    def finding(self, prefix: str) -> Finding:
+        """See Store."""
+        return codec.finding_value(self._document("finding", findings, prefix))
+
+    def history(self, finding: str) -> list[Sighting]:
+        """See Store."""
+        mine = sightings.c.finding == column(finding)
+        with self._database.reading() as connection:
+            rows = connection.execute(select(sightings).where(mine).order_by(sightings.c.at, sightings.c.record)).all()
+        if not rows:
+            raise unknown("finding", finding)
+        return [
+            Sighting(
+                codec.text(row.record),
+                codec.moment(row.at),
+                FindingState(row.state),
+                Severity(row.severity),
+                codec.text(row.message),
+            )
+            for row in rows
+        ]
+
+    def followups(self, *, server: str | None = None, closed: bool = False) -> list[FollowUp]:
+        """See Store."""
+        wanted = select(followups.c.document).order_by(followups.c.opened, followups.c.id)
+        if server is not None:
+            wanted = wanted.where(followups.c.server == column(server))
+        if not closed:
+            wanted = wanted.where(followups.c.state.in_(_NOT_CLOSED))
+        with self._database.reading() as connection:
+            return [codec.followup_value(document) for document in connection.execute(wanted).scalars()]
+
+    def followup(self, prefix: str) -> FollowUp:
+        """See Store."""
+        return codec.followup_value(self._document("follow-up", followups, prefix))
+
+    def close(self) -> None:
+        """See Store."""
+        self._database.close()
+
+    def _document(self, noun: str, table: Table, prefix: str) -> str:
+        with self._database.reading() as connection:
+            id = _choose(connection, noun, table, prefix)
+            return str(connection.execute(select(table.c.document).where(table.c.id == id)).scalar_one())
+
+
+def _open(url: str) -> Database:
+    if url.startswith("sqlite:"):
+        from maintops.store.sqlite import open_sqlite
+
+        return open_sqlite(url)
+    from maintops.store.postgres import open_postgres
+
+    return open_postgres(url)
+
+
+# --- statements ------------------------------------------------------------------------------------------------------
+
+
+def _upsert(dialect: str, table: Table) -> Executable:
+    """Inserts rows; of a row whose key is there already, replaces the rest."""
+    statement = postgresql.insert(table) if dialect == "postgresql" else sqlite.insert(table)
+    keys = [one.name for one in table.primary_key]
+    rest = {one.name: statement.excluded[one.name] for one in table.columns if one.name not in keys}
+    return statement.on_conflict_do_update(index_elements=keys, set_=rest)
+
+
+def _many(connection: Connection, statement: Executable, rows: list[dict[str, Any]]) -> None:
+    if rows:
+        connection.execute(statement, rows)
+
+
+def _choose(connection: Connection, noun: str, table: Table, prefix: str) -> str:
+    start = column(prefix)
+    # PostgreSQL's grammar has no place for a collation in BETWEEN.
+    fitting = select(table.c.id).where(table.c.id >= start, table.c.id <= start + "\U0010ffff")
+    ids = connection.execute(fitting.order_by(table.c.id).limit(SHOWN + 1)).scalars().all()
+    return column(chosen(noun, prefix, [codec.text(id) for id in ids]))
+
+
+# --- reading in a transaction ----------------------------------------------------------------------------------------
+
+
+def _memory(connection: Connection, server: str) -> Memory:
+    key = {"server": column(server)}
+    return Memory(
+        {codec.text(check): codec.subjects_value(document) for check, document in connection.execute(_FACTS_OF, key)},
+        tuple(codec.finding_value(document) for document in connection.execute(_FINDINGS_OF, key).scalars()),
+        tuple(codec.followup_value(document) for document in connection.execute(_FOLLOWUPS_OF, key).scalars()),
+    )
+
+
+def _events(connection: Connection, run: str) -> list[Event]:
+    rows = connection.execute(_JOURNAL.order_by(events.c.seq), {"run": run})
+    return [codec.event_value(kind, document, at) for kind, document, at in rows]
+
+
+def _is_kept(connection: Connection, run: str, record: str) -> bool:
+    row = connection.execute(_RUN_AND_RECORD, {"run": column(run), "record": column(record)}).first()
+    if row is None:
+        raise unknown("run", run)
+    return row[1] is not None
+
+
+def _has_ended(connection: Connection, run: str) -> bool:
+    row = connection.execute(_RUN_HELD, {"run": column(run)}).first()
+    if row is None:
+        raise unknown("run", run)
+    return row.ended is not None
+
+
+# --- writing in a transaction ----------------------------------------------------------------------------------------
+
+
+def _write_event(connection: Connection, run: str, event: Event) -> None:
+    kind, document = codec.event_text(event)
+    row = {"run": run, "kind": kind.value, "at": microseconds(event.at), "document": document}
+    connection.execute(_NEXT_EVENT, row)
+
+
+def _write_record(connection: Connection, record: ServiceRecord, document: str) -> None:
+    connection.execute(
+        _INSERT_RECORD,
+        {
+            "id": column(record.id),
+            "run": column(record.run),
+            "server": column(record.server),
+            "checklist": column(record.checklist),
+            "service": column(record.service),
+            "customer": None if record.customer is None else column(record.customer),
+            "site": None if record.site is None else column(record.site),
+            "outcome": record.outcome.value,
+            "severity": None if record.severity is None else record.severity.value,
+            "started": microseconds(record.started),
+            "ended": microseconds(record.ended),
+            "document": document,
+        },
+    )
+
+
+def _finding_row(finding: Finding, document: str) -> dict[str, Any]:
+    return {
+        "id": column(finding.id),
+        "server": column(finding.server),
+        "check_id": column(finding.check),
+        "state": finding.state.value,
+        "severity": finding.severity.value,
+        "document": document,
+    }
+
+
+def _followup_row(followup: FollowUp, document: str) -> dict[str, Any]:
+    return {
+        "id": column(followup.id),
+        "server": column(followup.server),
+        "state": followup.state.value,
+        "opened": microseconds(followup.opened),
+        "document": document,
+    }
+
+
+def _write_sightings(connection: Connection, kept: Texts, record: str, at: int) -> None:
+    rows = [
+        {
+            "finding": column(finding.id),
+            "at": at,
+            "record": record,
+            "state": finding.state.value,
+            "severity": finding.severity.value,
+            "message": column(finding.message),
+        }
+        for finding, _ in kept.findings
+    ]
+    _many(connection, _INSERT_SIGHTINGS, rows)

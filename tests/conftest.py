@@ -1,0 +1,15 @@
+"""What holds for every test."""
+
+from __future__ import annotations
+
+import os
+
+from hypothesis import settings
+
+# how long an example takes says something about the machine's load, nothing about the code
+settings.register_profile("house", deadline=None, print_blob=True)
+settings.load_profile("house")
+
+# nobody's own settings may reach a test
+for name in [name for name in os.environ if name.startswith("MAINTOPS_")]:
+    del os.environ[name]

@@ -1,0 +1,40 @@
+"""Fixtures that stand for servers. A conftest or a test module imports the ones that it uses."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator
+from typing import NoReturn, TypeVar
+
+import pytest
+
+from tests.lab.fleet import Fleet
+from tests.lab.sshd import FleetUnavailable
+
+Made = TypeVar("Made")
+
+
+def absent(why: str) -> NoReturn:
+    """Skips a test for want of servers, with the reason; in CI that is a failure."""
+    if os.environ.get("CI"):
+        pytest.fail(why)
+    pytest.skip(why)
+
+
+def need(make: Callable[..., Made], *given: object) -> Made:
+    """Something of a fleet that not every machine can have; the test is skipped where it cannot."""
+    try:
+        return make(*given)
+    except FleetUnavailable as error:
+        absent(str(error))
+
+
+@pytest.fixture(scope="session")
+def fleet() -> Iterator[Fleet]:
+    """Six good servers, s001 to s006, for the whole session. A test adds others under names of its own."""
+    made = Fleet(servers=6)
+    need(made.__enter__)
+    try:
+        yield made
+    finally:
+        made.stop()

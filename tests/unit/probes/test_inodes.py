@@ -1,0 +1,50 @@
+from __future__ import annotations
+
+import pytest
+
+from maintops.domain.answers import Answer, Measured, SubjectFacts, UnreadableAnswer
+from maintops.probes.inodes import PROBE
+
+HEADER = " Filesystem      Inodes  IUsed   IFree IUse% Mounted on\n"
+
+
+def read(name: str, output: str, status: int = 0) -> SubjectFacts:
+    reading = PROBE.read(Answer(f"={name}\n{output}.{status}\n".encode()), {})
+    assert isinstance(reading, Measured)
+    (one,) = reading.subjects
+    return one
+
+
+def test_inodes_are_counted():
+    one = read("/dev/sda1 / ext4 rw", HEADER + " /dev/sda1 2000 500 1500 25% /\n")
+    assert one == SubjectFacts(
+        "/",
+        {
+            "device": "/dev/sda1",
+            "fs_type": "ext4",
+            "inodes": 2000,
+            "inodes_used": 500,
+            "inodes_free": 1500,
+            "inodes_used_percent": 25.0,
+        },
+    )
+
+
+@pytest.mark.parametrize("figures", ["0 0 0 -", "- - - -", "0 0 0 0%"])
+def test_a_file_system_without_a_bound_offers_no_figures(figures: str):
+    one = read("/dev/sda2 /data btrfs rw", HEADER + f" /dev/sda2 {figures} /data\n")
+    assert one.facts == {"device": "/dev/sda2", "fs_type": "btrfs"}
+    assert one.not_offered == {"inodes", "inodes_used", "inodes_free", "inodes_used_percent"}
+
+
+def test_a_df_that_fails_says_so():
+    assert read("/dev/sda1 / ext4 rw", "", 1).why_not == "df counts no inodes of it (exit status 1)"
+
+
+def test_what_df_never_prints_is_unreadable():
+    with pytest.raises(UnreadableAnswer, match="of its -i"):
+        read("/dev/sda1 / ext4 rw", HEADER + " /dev/sda1 many few / \n")
+
+
+def test_it_asks_for_inodes():
+    assert 'df -P -i "$path"' in PROBE.question({})

@@ -1,0 +1,68 @@
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+from maintops.domain.answers import Answer, Measured, SubjectFacts, UnreadableAnswer
+from maintops.probes.uptime import PROBE
+from tests.contract.asking import ask
+
+STAT = "1 (sys) (temd) S 0 1 1 0 -1 4194560 1 2 3 4 5 6 7 8 20 0 1 0 4711 100 200"
+WHOLE = f"""/proc/uptime:86400.25 170000.00
+/proc/sys/kernel/random/boot_id:11111111-2222-3333-4444-555555555555
+/proc/sys/kernel/osrelease:6.1.0-18-amd64
+/proc/1/stat:{STAT}
+/proc/stat:btime 1700000000
+"""
+
+
+def read(text: str) -> SubjectFacts:
+    reading = PROBE.read(Answer(text.encode()), {})
+    assert isinstance(reading, Measured)
+    (one,) = reading.subjects
+    return one
+
+
+def test_everything_is_measured():
+    assert read(WHOLE).facts == {
+        "uptime_seconds": 86400,
+        "boot_id": "11111111-2222-3333-4444-555555555555",
+        "booted_at": "2023-11-14T22:13:20+00:00",
+        "kernel": "6.1.0-18-amd64",
+        "init_started": 4711,
+    }
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "fact"),
+    [
+        ("11111111-2222", "nonsense", "boot_id"),
+        ("btime 1700000000", "btime 99999999999999", "booted_at"),
+        ("btime", "ctime", "booted_at"),
+        (STAT, "1 (systemd) S 0", "init_started"),
+        ("6.1.0-18-amd64", "", "kernel"),
+    ],
+)
+def test_what_is_not_there_is_left_out(old: str, new: str, fact: str):
+    whole = read(WHOLE).facts
+    assert read(WHOLE.replace(old, new)).facts == {name: value for name, value in whole.items() if name != fact}
+
+
+@pytest.mark.parametrize("uptime", ["-5 0", "soon", ""])
+def test_no_uptime_is_unreadable(uptime: str):
+    with pytest.raises(UnreadableAnswer, match="/proc/uptime"):
+        read(WHOLE.replace("86400.25 170000.00", uptime))
+
+
+def test_a_line_of_another_kind_is_unreadable():
+    with pytest.raises(UnreadableAnswer, match="PATH:TEXT"):
+        read(WHOLE + "hello\n")
+
+
+def test_this_machine_says_the_same_twice():
+    first, second = (read(ask(PROBE.question({})).stdout.decode()).facts for _ in range(2))
+    assert first["boot_id"] == second["boot_id"] == Path("/proc/sys/kernel/random/boot_id").read_text().strip()
+    assert first["kernel"] == os.uname().release
+    assert first["init_started"] == second["init_started"]

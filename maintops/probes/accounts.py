@@ -20,14 +20,15 @@ from maintops.probes.contract import Fact, Presence, Probe
 
 _QUESTION = """\
 no_password() { sed -n 's/^\\([^:+-][^:]*\\)::.*/\\1/p' "$1"; }
-part passwd cut -d: -f1,3,7 /etc/passwd
+members() { for group in sudo wheel admin; do set -- "$@" -e "s/^$group:[^:]*:[^:]*:/$group:/p"; done
+  sed -n "$@" /etc/group; }
+part passwd cut -s -d: -f1,3,7 /etc/passwd
 part open no_password /etc/passwd
 part shadow no_password /etc/shadow
-part groups grep -E '^(sudo|wheel|admin):' /etc/group
+part groups members
 """
 
 _NO_LOGIN = ("nologin", "false", "sync", "halt", "shutdown", "null")
-_NO_MATCH = 1  # grep(1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +65,7 @@ def read(answer: Answer, parameters: Mapping[str, Any]) -> Reading:
         facts["empty_passwords"] = list(
             dict.fromkeys(name for part in without for name in part.text.split("\n") if name)
         )
-    if found["groups"].status in (0, _NO_MATCH):
+    if found["groups"].status == 0:
         facts["admins"] = _members(found["groups"])
     return Measured((SubjectFacts(None, facts),))
 
@@ -87,11 +88,10 @@ def _accounts(text: str) -> list[_Account]:
 def _members(part: Part) -> list[str]:
     names: set[str] = set()
     for line in part.text.split("\n"):
-        columns = line.split(":")
-        if len(columns) == 4:
-            names.update(name for name in columns[3].strip().split(",") if name)
-        elif line.strip():
+        group, colon, members = line.strip().partition(":")
+        if group and not colon:
             raise UnreadableAnswer(f"not a group: {line[:80]!r}")
+        names.update(name for name in members.split(",") if name)
     return sorted(names)
 
 

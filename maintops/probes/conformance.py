@@ -1,7 +1,7 @@
 """What every probe owes, ours and strangers': functions that look at one and return complaints, none for a good one.
 
-A plug-in's own tests call them with its probe; how, is in docs/plugins.md. Nothing here runs a question or touches a
-server: `hostile_parameters` gives the parameters with which a question is worth running beside a canary.
+A plug-in's own tests call them with its probe, and with answers that its servers give. Nothing here runs a question or
+touches a server: `hostile_parameters` gives the parameters with which a question is worth running beside a canary.
 """
 
 from __future__ import annotations
@@ -100,7 +100,7 @@ def default_parameters(probe: Probe) -> dict[str, Any]:
 
 
 def hostile_parameters(probe: Probe, canary: str) -> Iterator[dict[str, Any]]:
-    """A probe's parameters, one text after the other replaced by what an evil inventory would put there.
+    """A probe's parameters, one text or list after the other replaced by what an evil inventory would put there.
 
     `canary` is a path that comes into being if any of it is run.
     """

@@ -7,7 +7,6 @@ escape (`\\ud800`). A number that JSON does not know (NaN, infinity) becomes nul
 
 from __future__ import annotations
 
-import json
 import math
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -49,14 +48,17 @@ def run_document(run: Run, records: Sequence[ServiceRecord]) -> Document:
 
 
 def run_summary(run: Run) -> Document:
-    """One run for a list: its facts, how many servers were planned and have answered, and where it is (`in_flight`:
-    server -> check id or "") while it is running."""
-    planned = len(run.planned.servers)
+    """One run for a list: its facts under the names of the run document (its id under `run`), how many `servers` were
+    planned and are `done`, its last sign of life and, while it is running, where it is (`in_flight`: server -> check
+    id or "")."""
     progress = run.progress if run.state is RunState.RUNNING else None
+    head = _run(run)
     return _plain_dict(
         {
-            **_run(run),
-            "servers": {"planned": planned, "answered": planned - len(run.unanswered)},
+            "run": head.pop("id"),
+            **head,
+            "servers": len(run.planned.servers),
+            "done": len(run.records),
             "last_sign": run.last_sign,
             "in_flight": progress.in_flight if progress else {},
         }
@@ -64,36 +66,44 @@ def run_summary(run: Run) -> Document:
 
 
 def record_document(record: ServiceRecord) -> Document:
-    """One service record: what it is of, and its cells under `checks`. `version` is the checklist's."""
-    head = {"record": record.id, "run": record.run, "checklist": record.checklist, "title": record.title}
-    return _plain_dict(
-        {
-            **head,
-            "version": record.version,
-            "service": record.service,
-            "engineer": record.engineer,
-            **_server(record),
-            "totals": _totals([record]),
-        }
-    )
+    """One service record: what it is of, its cells under `checks`, and their totals. `version` is the checklist's."""
+    return _plain_dict({**_record(record), **_server(record), "totals": _totals([record])})
 
 
-def finding_document(finding: Finding, history: Sequence[Sighting] = ()) -> Document:
-    """One finding, with its life (oldest first) under `history` where that is given."""
-    document = {name: getattr(finding, name) for name in Finding.__slots__}
-    if history:
+def record_summary(record: ServiceRecord) -> Document:
+    """One service record for a list: as `record_document`, without its cells."""
+    document = record_document(record)
+    del document["checks"]
+    return document
+
+
+def finding_document(finding: Finding, history: Sequence[Sighting] | None = None) -> Document:
+    """One finding (its id under `finding`), with its life (oldest first) under `history` where that is given."""
+    document = {"finding": finding.id, **_fields(finding)}
+    if history is not None:
         document["history"] = [{name: getattr(one, name) for name in Sighting.__slots__} for one in history]
     return _plain_dict(document)
 
 
 def followup_document(followup: FollowUp) -> Document:
-    """One follow-up."""
-    return _plain_dict({name: getattr(followup, name) for name in FollowUp.__slots__})
+    """One follow-up (its id under `followup`)."""
+    return _plain_dict({"followup": followup.id, **_fields(followup)})
 
 
-def json_text(document: Document | Sequence[Document]) -> str:
-    """A document as text: indented, and printable ASCII only, so that no terminal can be made to act on it."""
-    return json.dumps(document, indent=2, ensure_ascii=True, allow_nan=False) + "\n"
+def _fields(value: Finding | FollowUp) -> Document:
+    return {name: getattr(value, name) for name in value.__slots__ if name != "id"}
+
+
+def _record(record: ServiceRecord) -> Document:
+    return {
+        "record": record.id,
+        "run": record.run,
+        "checklist": record.checklist,
+        "title": record.title,
+        "version": record.version,
+        "service": record.service,
+        "engineer": record.engineer,
+    }
 
 
 def _run(run: Run) -> Document:

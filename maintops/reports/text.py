@@ -10,13 +10,13 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING
 
-from maintops.domain.outcomes import Outcome
+from maintops.domain.outcomes import Cell, Outcome
 from maintops.domain.records import ServiceRecord
 from maintops.domain.runs import Run
 from maintops.reports.escaping import clipped, visible
 from maintops.reports.layout import Line, Piece, aligned, plain, wrapped
 from maintops.reports.results import Gap, Group, Row, attention, complete, gaps, headline, reasons, remarks, tally
-from maintops.reports.wording import duration, listed, moment, plural, verdict, word
+from maintops.reports.wording import duration, fact, listed, moment, plural, verdict, word
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -54,6 +54,12 @@ def print_run(console: Console, run: Run, records: Sequence[ServiceRecord], titl
     _show(console, _report(run, complete(run, records), titles, _width(console)))
 
 
+def print_record(console: Console, record: ServiceRecord, titles: Mapping[str, str]) -> None:
+    """Prints one service record: what it is of, its notes, and every cell with what was seen (its facts where there is
+    no message)."""
+    _show(console, _record(record, titles, _width(console)))
+
+
 def table(console: Console, columns: Sequence[str], rows: Iterable[Sequence[Shown]]) -> None:
     """Prints a list with a heading over each column. Columns that hold only numbers stand at the right; None is empty.
 
@@ -88,6 +94,30 @@ def _piece(cell: Shown) -> Piece:
     text = "" if cell is None else moment(cell) if isinstance(cell, datetime) else str(cell)
     safe = visible(clipped(text, _LONGEST))
     return safe, _STYLES.get(safe.replace("_", " "), "")
+
+
+def _record(record: ServiceRecord, titles: Mapping[str, str], width: int | None) -> Iterator[Line]:
+    by = f", by {record.engineer}" if record.engineer else ""
+    took = duration((record.ended - record.started).total_seconds())
+    about = [f"{record.server}: {record.title} ({record.checklist}){by}", f"{moment(record.started)}, {took}"]
+    for text in (*about, f"Record {record.id}, engine {record.engine}", *(f"Note: {note}" for note in record.notes)):
+        yield from (((line, ""),) for line in _broken(visible(clipped(text, _LONGEST)), width))
+    yield ()
+    head = [(name, "bold") for name in ("Result", "Check", "Title", "Subject", "What was seen")]
+    yield from aligned([head, *(_cell(cell, titles) for cell in record.cells)], width=width)
+    yield ()
+    counts = tally(record.cells)
+    yield ((", ".join(f"{count:,} {name}" for name, count in counts.items()), "bold"),)
+
+
+def _cell(cell: Cell, titles: Mapping[str, str]) -> list[Piece]:
+    state = "info" if cell.outcome is Outcome.OK and cell.severity is not None else verdict(cell)
+    seen = cell.message or ", ".join(f"{name}={fact(value)}" for name, value in cell.facts.items())
+    return [(state, _STYLES.get(state, "")), *_texts(cell.check, titles.get(cell.check, ""), cell.subject or "", seen)]
+
+
+def _broken(text: str, width: int | None) -> list[str]:
+    return [text] if width is None else wrapped(text, width)
 
 
 # --- the parts of a run's report -------------------------------------------------------------------------------------
@@ -148,8 +178,7 @@ def _server(record: ServiceRecord) -> list[Piece]:
 
 def _summary(run: Run, records: Sequence[ServiceRecord], width: int | None) -> Iterator[Line]:
     for sentence, style in ((_what(run), ""), (_state(run), ""), (headline(records), "bold")):
-        lines = [sentence] if width is None else wrapped(sentence, width)
-        yield from (((line, style),) for line in lines)
+        yield from (((line, style),) for line in _broken(sentence, width))
 
 
 def _what(run: Run) -> str:

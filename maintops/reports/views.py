@@ -199,7 +199,7 @@ def _pairs(known: Mapping[str, str | None]) -> list[Pair]:
 def _finding(row: Row, context: _Context) -> FindingView:
     server, cell = row.record.server, row.cell
     key = finding_id(server, cell.check, cell.subject)
-    known = context.findings.get(key) if cell.outcome is Outcome.ATTENTION else None
+    known = context.findings.get(key) if cell.severity is not None else None
     return FindingView(
         anchor=context.anchors[server],
         server=_line(server, _NAME),

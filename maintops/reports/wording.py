@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 from itertools import islice
 from typing import Any
 
+from maintops.domain.durations import spoken
 from maintops.domain.outcomes import Cell, Outcome, Severity
 from maintops.reports.escaping import MARK
 
@@ -30,14 +31,8 @@ def day(at: datetime) -> str:
 
 
 def duration(seconds: float) -> str:
-    """Seconds as `0.4 s`, `18 s`, `3 min 20 s` or `2 h 05 min`; never below zero (clocks step)."""
-    seconds = max(seconds, 0.0)
-    if seconds < 9.95:
-        return f"{seconds:.1f} s"
-    minutes, rest = divmod(round(seconds), 60)
-    if minutes == 0:
-        return f"{rest} s"
-    return f"{minutes} min {rest:02d} s" if minutes < 60 else f"{minutes // 60} h {minutes % 60:02d} min"
+    """Seconds as people say them; never below zero (clocks step)."""
+    return spoken(max(seconds, 0.0))
 
 
 def plural(count: int, noun: str, many: str | None = None) -> str:

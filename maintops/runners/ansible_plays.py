@@ -9,8 +9,9 @@ from __future__ import annotations
 import base64
 import json
 import math
+import re
 import shlex
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -22,8 +23,8 @@ from maintops.runners.addresses import HostKeys
 BEGIN, END, HELPLESS = "#maintops-begin", "#maintops-end", "#maintops-no-base64"
 """Lines around an answer, and the line of a server that has no tool for base64."""
 
-LONGEST = 128 * 1024 - 4096
-"""Bytes that a packed script may have: one argument of a program takes 128 KiB, sudo and shells add theirs."""
+LONGEST = (128 * 1024 - 4096) * 3 // 4
+"""Bytes that a script may have: one argument of a program takes 128 KiB (in base64), sudo and shells add theirs."""
 
 SLACK = 15.0
 """Seconds that a script may take beyond its own: login files of a shell, sudo, a slow line."""
@@ -34,10 +35,10 @@ NTH = "maintops_nth"
 # `raw` templates its text and hands bytes on as they come, so the script travels in base64 and the answer comes back in
 # it. There is no single quote in here, so that quoting it (a shell's, and sudo's shell once more) adds next to nothing.
 _CARRIER = (
-    f"if command -v base64 >/dev/null 2>&1;then d=\"base64 -d\" e=base64;"
-    f"elif command -v openssl >/dev/null 2>&1;then d=\"openssl base64 -d -A\" e=\"openssl base64\";"
-    f"else echo \"{HELPLESS}\";exit;fi;"
-    f"echo \"{BEGIN}\";sh -c \"$(printf %s PACKED|$d)\" </dev/null 2>/dev/null|$e;echo \"{END}\""
+    f'if command -v base64 >/dev/null 2>&1;then d="base64 -d" e=base64;'
+    f'elif command -v openssl >/dev/null 2>&1;then d="openssl base64 -d -A" e="openssl base64";'
+    f'else echo "{HELPLESS}";exit;fi;'
+    f'echo "{BEGIN}";sh -c "$(printf %s PACKED|$d)" </dev/null 2>/dev/null|$e;echo "{END}"'
 )
 
 
@@ -49,42 +50,27 @@ class Policy:
     host_keys: HostKeys
 
 
-def carrier(script: Script) -> str | None:
-    """The command that runs a script on a server; None where the script is too long for one command."""
-    packed = base64.b64encode(script.text.encode("ascii")).decode()
-    return _CARRIER.replace("PACKED", packed) if len(packed) <= LONGEST else None
+def fits(script: Script) -> bool:
+    """Whether a script is short enough to travel as one argument of a program."""
+    return len(script.text) <= LONGEST
 
 
-def budget(script: Script, connect_timeout: float) -> int:
-    """Whole seconds that Ansible gives a script, its connection included."""
-    return math.ceil(script.seconds + connect_timeout + SLACK)
+def carrier(script: Script) -> str:
+    """The command that runs a script on a server."""
+    return _CARRIER.replace("PACKED", base64.b64encode(script.text.encode("ascii")).decode())
+
+
+def budget(trip: Trip, connect_timeout: float) -> int:
+    """Whole seconds that Ansible gives each script of a trip, its connection included."""
+    return math.ceil(max(script.seconds for script in trip.scripts) + connect_timeout + SLACK)
 
 
 # --- the play ---------------------------------------------------------------------------------------------------------
 
 
-def trip_files(trips: Sequence[Trip], connect_timeout: float) -> dict[str, str]:
-    """The playbook `play.json`, the variables `vars.json` and the limit of a run that carries some trips' scripts.
-
-    A worker process of Ansible takes 20 ms for a task. Where all servers get the same script (most often), the task
-    holds it as it is; otherwise it loops over its server's scripts, in one worker and over one connection.
-    """
-    asks = [[_ask(script, connect_timeout, trip.server) for script in trip.scripts] for trip in trips]
-    if all(ask == asks[0] and len(ask) == 1 for ask in asks):
-        task, variables = _plain_task(asks[0][0]), {}
-    else:
-        task, variables = _looping_task(asks, [trip.server for trip in trips])
-    play = [{"hosts": "all", "gather_facts": False, "tasks": [task]}]
-    return {
-        "play.json": json.dumps(play),
-        "vars.json": json.dumps(variables),
-        "limit": limit(trip.server for trip in trips),
-    }
-
-
 @dataclass(frozen=True, slots=True)
 class _Ask:
-    """One script on one server, as Ansible is told it."""
+    """One script on one server, as Ansible is told it. `terminal`: whether it needs one."""
 
     command: str
     become: bool
@@ -92,45 +78,55 @@ class _Ask:
     terminal: bool
 
 
-def _ask(script: Script, connect_timeout: float, server: Server) -> _Ask:
+def trip_play(trips: Sequence[Trip], connect_timeout: float) -> tuple[str, dict[str, Any]]:
+    """The playbook (JSON) that carries some trips' scripts, and the variables that it needs.
+
+    A worker process of Ansible takes 20 ms for a task. Where all servers get the same script (most often), the task
+    holds it as it is; otherwise it loops over its server's scripts, in one worker and over one connection.
+    """
+    commands = {script: carrier(script) for trip in trips for script in trip.scripts}
+    asks = [_asks(trip, commands, connect_timeout) for trip in trips]
+    variables: dict[str, Any] = {}
+    if len(asks[0]) == 1 and all(ask == asks[0] for ask in asks):
+        task = _task(asks[0][0].command, asks[0][0].timeout, asks[0][0].become, asks[0][0].terminal)
+    else:
+        task, variables = _looping_task(asks, [trip.server.name for trip in trips])
+    return json.dumps([{"hosts": "all", "gather_facts": False, "tasks": [task]}]), variables
+
+
+def _asks(trip: Trip, commands: Mapping[Script, str], connect_timeout: float) -> list[_Ask]:
     # Ansible's su asks for a terminal; the armour survives what one does to bytes. sudo needs none, and without one the
     # server's complaints do not mix with its answer.
-    terminal = script.become and server.variables.get("ansible_become_method", "sudo") != "sudo"
-    command = carrier(script)
-    if command is None:
-        raise ValueError("the script is too long")
-    return _Ask(command, script.become, budget(script, connect_timeout), terminal)
+    terminal = trip.server.variables.get("ansible_become_method", "sudo") != "sudo"
+    timeout = budget(trip, connect_timeout)
+    return [_Ask(commands[script], script.become, timeout, script.become and terminal) for script in trip.scripts]
 
 
-def _plain_task(ask: _Ask) -> dict[str, Any]:
+def _task(command: str, timeout: int | str, become: bool | str, terminal: bool | str) -> dict[str, Any]:
     return {
         "name": "ask",
-        "raw": ask.command,
+        "raw": command,
         "args": {"executable": "/bin/sh"},
-        "timeout": ask.timeout,
+        "timeout": timeout,
         # Ansible lets a variable beat the keyword `become`, and a task's variables beat the inventory's.
-        "vars": {"ansible_become": ask.become, "ansible_ssh_use_tty": ask.terminal},
+        "vars": {"ansible_become": become, "ansible_ssh_use_tty": terminal},
     }
 
 
-def _looping_task(asks: Sequence[Sequence[_Ask]], servers: Sequence[Server]) -> tuple[dict[str, Any], dict[str, Any]]:
+def _looping_task(asks: Sequence[Sequence[_Ask]], names: Sequence[str]) -> tuple[dict[str, Any], dict[str, Any]]:
     commands = list(dict.fromkeys(ask.command for trip in asks for ask in trip))
     numbers = {command: number for number, command in enumerate(commands)}
     variables = {
         "maintops_commands": commands,
         "maintops_asks": {
-            server.name: [[numbers[ask.command], ask.become, ask.timeout, ask.terminal] for ask in trip]
-            for server, trip in zip(servers, asks, strict=True)
+            name: [[numbers[ask.command], ask.timeout, ask.become, ask.terminal] for ask in trip]
+            for name, trip in zip(names, asks, strict=True)
         },
     }
-    task = {
-        "name": "ask",
-        "raw": "{{ maintops_commands[maintops_ask[0]] }}",
-        "args": {"executable": "/bin/sh"},
-        "timeout": "{{ maintops_ask[2] }}",
+    command = "{{ maintops_commands[maintops_ask[0]] }}"
+    task = _task(command, "{{ maintops_ask[1] }}", "{{ maintops_ask[2] }}", "{{ maintops_ask[3] }}") | {
         "loop": "{{ maintops_asks[inventory_hostname] | default([]) }}",
         "loop_control": {"loop_var": "maintops_ask", "index_var": NTH, "label": NTH},
-        "vars": {"ansible_become": "{{ maintops_ask[1] }}", "ansible_ssh_use_tty": "{{ maintops_ask[3] }}"},
     }
     return task, variables
 
@@ -178,7 +174,7 @@ def _ssh_arguments(folder: str, policy: Policy, *, share: bool) -> list[str]:
     # A master of the user's own would hand out connections whose host key was verified by nobody, or by other rules.
     sharing = {"ControlMaster": "no", "ControlPath": "none"}
     if share:
-        sharing = {"ControlMaster": "auto", "ControlPath": f"{folder}/cp/%C", "ControlPersist": "15"}
+        sharing = {"ControlMaster": "auto", "ControlPath": f"{folder}/%C", "ControlPersist": "15"}
     for name, value in sharing.items():
         arguments += ["-o", f"{name}={value}"]
     return arguments
@@ -211,7 +207,6 @@ def connection_files(folder: str, policy: Policy) -> dict[str, str]:
         # Ansible looks for results a thousand times a second where nobody says otherwise.
         "ansible.cfg": "[defaults]\ninternal_poll_interval = 0.02\n",
         "env/settings": json.dumps({"suppress_output_file": True}),
-        "cp/.keep": "",
     }
 
 
@@ -233,7 +228,9 @@ def ansible_variables(folder: str, connect_timeout: float) -> dict[str, str]:
         "ANSIBLE_DEPRECATION_WARNINGS": "0",
         "ANSIBLE_LOCALHOST_WARNING": "0",
         "ANSIBLE_INVENTORY_UNPARSED_WARNING": "0",
-        "MAX_EVENT_RES": str(2**40),  # ansible-runner's callback empties results that are longer than 700 000 characters
+        "MAX_EVENT_RES": str(
+            2**40
+        ),  # ansible-runner's callback empties results that are longer than 700 000 characters
     }
 
 
@@ -253,16 +250,19 @@ def sources(given: Sequence[str]) -> list[str]:
 
 def secret_values(server: Server) -> list[str]:
     """What the inventory says of a server that nobody may read: passwords, tokens, keys."""
-    return [value for value in _secrets(server.variables) if len(value) >= _SHORTEST]
+    return [secret for secret in _secrets(server.variables, telling=False) if len(secret) >= _SHORTEST]
 
 
 _SHORTEST = 4
-_TELLING = ("pass", "secret", "token", "key", "vault", "credential", "pin")
+_TELLING = re.compile(r"pass|secret|token|credential|private_key(?!_file)|api_?key", re.IGNORECASE)
 
 
-def _secrets(variables: Mapping[str, Any]) -> Iterable[str]:
-    for name, value in variables.items():
-        if isinstance(value, Mapping):
-            yield from _secrets(value)
-        elif any(word in name.lower() for word in _TELLING) and isinstance(value, str | int) and str(value):
-            yield str(value)
+def _secrets(value: Any, *, telling: bool) -> Iterator[str]:
+    if isinstance(value, Mapping):
+        for name, inner in value.items():
+            yield from _secrets(inner, telling=telling or bool(_TELLING.search(str(name))))
+    elif isinstance(value, list):
+        for inner in value:
+            yield from _secrets(inner, telling=telling)
+    elif telling and isinstance(value, str | int) and not isinstance(value, bool):
+        yield str(value)

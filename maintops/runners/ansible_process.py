@@ -71,7 +71,7 @@ class AnsibleProcess:
         self._heard: list[bytes] = []
         with contextlib.suppress(OSError):  # less is allowed to this user: more switching, the same bytes
             fcntl.fcntl(self._news, fcntl.F_SETPIPE_SZ, _PIPE)
-        self._give(job(_private_folder(self._process.pid)))
+        self._give(job(_private_folder()))
 
     def _give(self, job: Job) -> None:
         with contextlib.suppress(BrokenPipeError):  # the supervisor has died: there will be no news
@@ -109,7 +109,9 @@ class AnsibleProcess:
 
 def environment() -> dict[str, str]:
     """What Ansible sees of maintops's environment: no secret of a CI, no PYTHONPATH, no ANSIBLE_ variable."""
-    program = shutil.which("ansible-playbook", path=str(Path(sys.executable).parent)) or shutil.which("ansible-playbook")
+    program = shutil.which("ansible-playbook", path=str(Path(sys.executable).parent)) or shutil.which(
+        "ansible-playbook"
+    )
     if program is None:
         raise UsageError("the program ansible-playbook is not installed; pip install ansible-core")
     kept = {name: os.environ[name] for name in KEPT if name in os.environ}
@@ -117,9 +119,8 @@ def environment() -> dict[str, str]:
     return kept | {"PATH": path, "LANG": "C.UTF-8", "LC_ALL": "C.UTF-8"}
 
 
-def _private_folder(owner: int) -> str:
-    name = f"{supervisor.PREFIX}{supervisor.owner_mark(owner)}-{secrets.token_hex(4)}"
-    return str(Path(_place(), name))
+def _private_folder() -> str:
+    return str(Path(_place(), supervisor.PREFIX + secrets.token_hex(4)))
 
 
 def _place() -> str:

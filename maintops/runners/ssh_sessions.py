@@ -22,7 +22,7 @@ WINDOW = 256 * 1024
 LONGEST = 128 * 1024 - 1
 """Bytes of one argument of a program (Linux, MAX_ARG_STRLEN)."""
 
-_OPENING = 30.0
+OPENING = 30.0
 _READ = 64 * 1024
 _EXCERPT = 4096
 _LINGER = 5.0
@@ -57,7 +57,7 @@ def carry(transport: Transport, script: Script, become: Become | None, flight: F
         flight.begin(script, 0.0)
         flight.land(Failure(FailureKind.UNREACHABLE, why))
         return
-    flight.begin(script, script.seconds + SLACK + _OPENING)
+    flight.begin(script, script.seconds + SLACK + OPENING)
     try:
         failure = _converse(transport, command, script, become, flight)
     except Exception as error:  # whatever a hostile server makes of the protocol is its failure, not ours
@@ -68,7 +68,7 @@ def carry(transport: Transport, script: Script, become: Become | None, flight: F
 def _converse(
     transport: Transport, command: str, script: Script, become: Become | None, flight: Flight
 ) -> Failure | None:
-    channel = transport.open_session(window_size=WINDOW, timeout=_OPENING)
+    channel = transport.open_session(window_size=WINDOW, timeout=OPENING)
     try:
         channel.settimeout(TICK)
         channel.exec_command(command)

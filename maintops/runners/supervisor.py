@@ -17,7 +17,6 @@ import contextlib
 import ctypes
 import json
 import os
-import re
 import resource
 import select
 import shutil
@@ -35,12 +34,13 @@ PATIENCE = 8.0
 """Seconds after which what cannot be killed (another user's process, a hung file system) is left alone."""
 
 PREFIX = "maintops-"
-"""The private folders' names: the prefix, then their owner, see `owner_mark`."""
+"""What private folders' names begin with. They are short: ssh's sockets in them may have 107 characters in all."""
 
+_OWNER = "owner"
+_YOUNG = 60.0
 _SUBREAPER = 36  # PR_SET_CHILD_SUBREAPER, <linux/prctl.h>
 _SIGNALS = (signal.SIGTERM, signal.SIGHUP, signal.SIGINT)
 _LOOK = 0.5
-_MARK = re.compile(re.escape(PREFIX) + r"(\d+)-(\d+)-(\d+)-\w+")
 
 
 def main() -> int:
@@ -52,7 +52,7 @@ def main() -> int:
     _become_reaper()
     folder = Path(job["folder"])
     remove_stale(folder.parent)
-    folder.mkdir(mode=0o700)
+    _own(folder)
     try:
         _write_files(folder, job)
         _attend(_start(job))
@@ -134,23 +134,33 @@ def _stat(pid: int | str, number: int) -> int | None:
 # --- the private folder -----------------------------------------------------------------------------------------------
 
 
-def owner_mark(pid: int) -> str:
-    """Names a process for good: its namespace of process numbers, its number, and when it started (clock ticks)."""
-    return f"{_namespace()}-{pid}-{_stat(pid, 22)}"
-
-
-def remove_stale(folder: Path) -> None:
+def remove_stale(place: Path) -> None:
     """Removes the private folders of supervisors that were killed before they could do it themselves."""
-    with os.scandir(folder) as entries:
+    with os.scandir(place) as entries:
         for entry in entries:
-            match = _MARK.fullmatch(entry.name)
-            if match and entry.stat(follow_symlinks=False).st_uid == os.getuid() and _is_dead(*map(int, match.groups())):
+            if entry.name.startswith(PREFIX) and _is_stale(entry):
                 shutil.rmtree(entry.path, ignore_errors=True)
 
 
-def _is_dead(namespace: int, pid: int, ticks: int) -> bool:
-    """Whether a folder's owner is gone; of processes that cannot be seen from here nothing is known."""
+def _is_stale(entry: os.DirEntry[str]) -> bool:
+    """Whether a folder is ours and its owner is gone; of processes that cannot be seen from here nothing is known."""
+    try:
+        found = entry.stat(follow_symlinks=False)
+        if found.st_uid != os.getuid() or not entry.is_dir(follow_symlinks=False):
+            return False
+        namespace, pid, ticks = map(int, Path(entry.path, _OWNER).read_text("ascii").split())
+    except FileNotFoundError:
+        return found.st_mtime < time.time() - _YOUNG  # its owner had no time to write its name down, or has it still
+    except (OSError, ValueError):
+        return False
     return namespace == _namespace() and _stat(pid, 22) != ticks
+
+
+def _own(folder: Path) -> None:
+    """Writes this process's name down: its namespace of process numbers, its number, its start in clock ticks."""
+    folder.mkdir(mode=0o700)
+    mark = f"{_namespace()} {os.getpid()} {_stat(os.getpid(), 22)}"
+    (folder / _OWNER).write_text(mark, "ascii")
 
 
 def _namespace() -> int:

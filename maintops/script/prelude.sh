@@ -5,9 +5,10 @@
 # It runs as `sh -c TEXT` under dash, bash or busybox, so neither $0 nor standard input mean anything, and it writes
 # no file. What it starts per question is counted: one shell for the question, one `head`, and forks of this shell.
 #
-# shellcheck: variables that look unused are read in a trap or in a question's own shell (2034), words that look
-# unquoted are lists of numbers or a command with its options (2086), and `wait` is followed by `kill -0` on purpose.
-# shellcheck disable=SC2034,SC2086
+# What shellcheck is told not to say: a variable that takes the rest of a line is not used (2034); what stands unquoted
+# is a list of process ids, a number or a command with its options (2046, 2086, 2013); `kit` is text for another shell
+# (2016); a shell without `ulimit -v` goes on without it (3045).
+# shellcheck disable=SC2034,SC2046,SC2086,SC2013,SC2016,SC3045
 
 # Whatever options and streams the caller's environment brought along. 3 is the answer; nothing else may write there.
 set +aefuvxC
@@ -48,7 +49,7 @@ draw() {
 
 # The clock: one signal a second to this shell, for as long as it lives. A shell that waits wakes up and looks around.
 tick() {
-  trap 'kill $!; exit' TERM
+  trap 'kill $!; wait $!; exit' TERM
   while :; do
     sleep 1 &
     wait $! || exit
@@ -78,16 +79,18 @@ begin() {
   read -r machine </etc/machine-id || read -r machine </var/lib/dbus/machine-id
   case $machine in *[!0-9a-f]* | '') machine=- ;; esac
   read -r boot </proc/sys/kernel/random/boot_id
+  uid=${uid:-$(id -u)}
   look
-  say h 1 "$part" "${uid:-$(id -u)}" "$machine" "${boot:--}" "$now" "$(id -un)"
+  say h 1 "$part" "${uid:--1}" "$machine" "${boot:--}" "$now" "$(id -un)"
   trap 'ticks=$((ticks + 1))' ALRM
-  trap 'over=${over:-$ticks}' USR1
   tick 3>&- &
   clock=$!
 }
 
 # Reads what a question writes to standard error, mixed with our own notes about it (lines with the secret word), and
 # prints both behind the question's output: the exit status in a mark, then an excerpt, every line with a `!`.
+# Descriptor 9 is a flag for `tend`: the question has ended. (A signal would do, but bash, hit by one while a child of
+# it ends, can miss that end: 2 of 100 questions then took a second longer.)
 listen() {
   ulimit -v 200000
   text=
@@ -98,6 +101,7 @@ listen() {
       *"$secret"*)
         status=${line##*"$secret"}
         line=${line%%"$secret"*}
+        exec 9</dev/null
         ;;
     esac
     [ "$line" ] && text="$text
@@ -106,7 +110,7 @@ listen() {
     # Enough of it: the rest only has to be taken away, fast. Our notes are the last things in it.
     line=$(tail -c 999)
     line=${line%"$secret".*}
-    status=${line##*"$secret"}
+    case $line in *"$secret"*) status=${line##*"$secret"} ;; esac
     break
   done
   printf '\n#%s s %s%.2000s\n' "$key" "${status%%[!0-9]*}" "$text" >&3
@@ -125,7 +129,6 @@ ask() {
       MAINTOPS_ASK=$cookie.$1. MAINTOPS_PART=$part ${guard:+$guard -s KILL $(($2 + 2))} sh -c "$kit
 $5" 2>&5 3>&- 5>&-
       echo "$secret$?" >&5
-      kill -USR1 $$
     } | $limiter$(($3 + 1)) >&3
     echo "$secret." >&5
   } 5>&1 | listen &
@@ -145,23 +148,28 @@ $5" 2>&5 3>&- 5>&-
 tend() {
   [ "$ticks" -gt "$seen" ] || return
   seen=$ticks
+  [ "$over" ] || { [ -e /proc/$job/fd/9 ] && over=$ticks; }
   stage=$((ticks - $2 - 1))
   case $stage in
     -*)
       # The question ended a while ago, but something that it left behind holds its output open.
       [ "$over" ] || return
       case $((ticks - over)) in
-        0 | 1) ;;
-        2) hunt TERM $(trace "$1") ;;
+        0) ;;
+        1) hunt TERM $(trace "$1") ;;
         *) hunt KILL $(trace "$1") ;;
       esac
       ;;
     0)
-      late=1
+      [ "$over" ] || late=1
       hunt TERM $(trace "$1")
       ;;
     1 | 2) hunt KILL $(trace "$1") ;;
-    3) hunt KILL $$ ;;
+    3)
+      # What is left of the machinery itself: somebody out of reach holds the output open.
+      late=1
+      hunt KILL $$
+      ;;
     *)
       kill -KILL $job
       exit 1
@@ -181,6 +189,7 @@ trace() {
 hunt() {
   signal=$1
   shift
+  [ $# -gt 0 ] || return
   prey=" $* "
   rows=$(grep -hs . /proc/[0-9]*/stat)
   set -f

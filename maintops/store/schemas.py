@@ -64,7 +64,8 @@ def _migrate(connection: Connection) -> None:
 
 
 def _create(connection: Connection, present: list[str]) -> None:
-    taken = sorted(set(present) & set(metadata.tables))
+    # A PostgreSQL database may be shared; a file with tables is some program's own.
+    taken = present if connection.dialect.name == "sqlite" else sorted(set(present) & set(metadata.tables))
     if taken:
         raise StoreError(
             f"The database holds tables of another program ({', '.join(taken)}). Give maintops a database of its own."

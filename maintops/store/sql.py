@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from datetime import datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import Connection, Select, Table, bindparam, delete, func, insert, select, tuple_, update
-from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.sql import Executable
 
 from maintops.domain.findings import Finding, FindingState
@@ -35,6 +34,9 @@ from maintops.store.tables import (
     sightings,
 )
 from maintops.store.verdicts import Texts, texts
+
+if TYPE_CHECKING:
+    from sqlalchemy.dialects import postgresql, sqlite
 
 CHUNK = 200
 """Records that are read at a time."""
@@ -332,10 +334,21 @@ def _open(url: str) -> Database:
 
 def _upsert(dialect: str, table: Table) -> Executable:
     """Inserts rows; of a row whose key is there already, replaces the rest."""
-    statement = postgresql.insert(table) if dialect == "postgresql" else sqlite.insert(table)
+    statement = _insert_for(dialect)(table)
     keys = [one.name for one in table.primary_key]
     rest = {one.name: statement.excluded[one.name] for one in table.columns if one.name not in keys}
     return statement.on_conflict_do_update(index_elements=keys, set_=rest)
+
+
+def _insert_for(dialect: str) -> Callable[[Table], postgresql.Insert | sqlite.Insert]:
+    # Each of the two packages brings all of its drivers along: only the one in use is imported.
+    if dialect == "postgresql":
+        from sqlalchemy.dialects.postgresql import insert as for_postgresql
+
+        return for_postgresql
+    from sqlalchemy.dialects.sqlite import insert as for_sqlite
+
+    return for_sqlite
 
 
 def _many(connection: Connection, statement: Executable, rows: list[dict[str, Any]]) -> None:

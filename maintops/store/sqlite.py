@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 import sqlite3
+import time
 from contextlib import suppress
 from pathlib import Path
 
@@ -156,14 +157,33 @@ def _connect(path: Path) -> Connection:
 
 def _open(path: Path) -> sqlite3.Connection:
     driver = sqlite3.connect(path, timeout=connections.LOCK_SECONDS, isolation_level=None)
-    mode = driver.execute("PRAGMA journal_mode=WAL").fetchone()[0]
-    if mode != "wal":
+    try:
+        _prepare(driver, path)
+    except BaseException:
         driver.close()
-        raise StoreError(f"The database {path} cannot be put into WAL mode (it stays in {mode}). Choose another disk.")
+        raise
+    return driver
+
+
+def _prepare(driver: sqlite3.Connection, path: Path) -> None:
+    mode = _wal(driver)
+    if mode != "wal":
+        raise StoreError(f"The database {path} cannot have a WAL (it stays in mode {mode}). Choose another disk.")
     # NORMAL would lose the last commits when the power fails.
     driver.execute("PRAGMA synchronous=FULL")
     driver.execute("PRAGMA foreign_keys=ON")
-    return driver
+
+
+def _wal(driver: sqlite3.Connection) -> str:
+    # Of several processes that do this to a new file at once, SQLite turns all but one away without waiting.
+    deadline = time.monotonic() + connections.LOCK_SECONDS
+    while True:
+        try:
+            return str(driver.execute("PRAGMA journal_mode=WAL").fetchone()[0])
+        except sqlite3.OperationalError as error:
+            if error.sqlite_errorcode & 0xFF != sqlite3.SQLITE_BUSY or time.monotonic() > deadline:
+                raise
+            time.sleep(0.01)
 
 
 def _no_lock(_connection: Connection, _server: str) -> None:

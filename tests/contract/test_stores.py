@@ -349,7 +349,7 @@ def test_what_a_store_hands_out_is_the_callers_own(store: Store) -> None:
     facts = {"sizes": [1, 2]}
     keep(store, [Cell("FS-010", None, Outcome.OK, facts=facts)])
     facts["sizes"].append(3)
-    store.record("r1").cells[0].facts["sizes"].append(4)  # type: ignore[index]
+    store.record("r1").cells[0].facts["sizes"].append(4)
     assert store.record("r1").cells[0].facts == {"sizes": [1, 2]}
     assert store.memory("web1").facts["FS-010"][None].facts == {"sizes": [1, 2]}
 

@@ -4,10 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
-from maintops.domain.ports import Delivery, Failure, Runner, Script, Trip
+from maintops.domain.ports import Delivery, Failure, FailureKind, Runner, Script, Trip
 from maintops.domain.servers import Server
+from maintops.runners.addresses import HostKeys
+from maintops.runners.ssh import SshRunner
+from tests.lab.fleet import Fleet
 
 DIGEST = "5c71b7"
 
@@ -49,3 +53,28 @@ def failure(delivery: Delivery, index: int = 0) -> Failure:
     found = delivery.replies[index].failure
     assert found is not None, delivery
     return found
+
+
+# --- with the ssh engine ----------------------------------------------------------------------------------------------
+
+HELLO = script("echo hello")
+GREETED = heard(b"hello\n")
+ROOT = script("id -un", become=True)
+
+
+def ssh_runner(known_hosts: Path | None = None, host_keys: HostKeys = "strict", timeout: float = 10.0) -> SshRunner:
+    """The ssh engine, with one retry."""
+    return SshRunner(known_hosts, host_keys, now, connect_timeout=timeout, retries=1)
+
+
+def delivered(fleet: Fleet, name: str, *scripts: Script, by: SshRunner | None = None) -> Delivery:
+    """One server's delivery; it is asked HELLO unless other scripts are given."""
+    return ask(by or ssh_runner(), trips({name: fleet.variables(name)}, scripts or (HELLO,)))[name]
+
+
+def refused(fleet: Fleet, name: str, *scripts: Script, by: SshRunner | None = None) -> Failure:
+    """Why a server could not be asked at all."""
+    delivery = delivered(fleet, name, *scripts, by=by)
+    assert failure(delivery).kind is FailureKind.UNREACHABLE
+    assert delivery.replies[0].stream == b""
+    return failure(delivery)

@@ -25,9 +25,9 @@ class Sshd:
         self.log_file, self.host_key = folder / "sshd.log", make_key(folder / "host_key")
         if os.geteuid() == 0:
             Path("/run/sshd").mkdir(mode=0o755, exist_ok=True)  # sshd's privilege separation wants it to exist
-        for _ in range(5):
+        for _ in range(5):  # the first value of a setting counts: `extra` goes before the common ones
             self.port = free_port(listen)
-            self._process = self._start(folder, _sshd_config(self.port, listen, folder, authorized) + extra)
+            self._process = self._start(folder, extra + _sshd_config(self.port, listen, folder, authorized))
             if self._answers(listen):
                 return
             self.stop()

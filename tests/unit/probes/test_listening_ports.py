@@ -29,7 +29,7 @@ def test_what_ss_of_today_prints() -> None:
             'udp   UNCONN 0      0      127.0.0.53%lo:53        0.0.0.0:*    users:(("systemd-resolve",pid=6,fd=13))\n'
             "udp   UNCONN 0      0          0.0.0.0:123      0.0.0.0:*\n"
             'udp   UNCONN 0      0          0.0.0.0:41234      0.0.0.0:*    users:(("rsyslogd",pid=4,fd=5))\n'
-            'tcp   LISTEN 0      511        0.0.0.0:80       0.0.0.0:*    users:(("nginx",pid=8,fd=6),("nginx",pid=9,fd=6))\n',
+            'tcp   LISTEN 0      511        0.0.0.0:80   0.0.0.0:* users:(("nginx",pid=8,fd=6),("nginx",pid=9,fd=6))\n',
             'tcp   LISTEN 0      128              *:9090           *:*    users:(("prom",pid=7,fd=3))\n'
             "tcp   LISTEN 0      128          [::1]:25           [::]:*\n"
             "udp   UNCONN 0      0      [fe80::a:b]%lan0:546     [::]:*\n",

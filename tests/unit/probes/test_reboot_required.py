@@ -94,8 +94,7 @@ def test_a_container_has_no_kernel() -> None:
     ("text", "reasons"),
     [
         (
-            "Core libraries or services have been updated since boot-up:\n  * glibc\n  * systemd\n\n"
-            "Reboot is required to fully utilize these updates.\nMore information: https://example.org\n",
+            "Core libraries have been updated since boot-up:\n  * glibc\n  * systemd\n\nReboot is required to.\n",
             ["glibc", "systemd"],
         ),
         (
@@ -190,12 +189,12 @@ def test_the_question_finds_flags_kernels_and_tools(shell: list[str], tmp_path: 
     (modules / "6.1.0-20-amd64" / "vmlinuz").touch()
     (run / "reboot-required").touch()
     (run / "reboot-required.pkgs").write_text("linux-image\n")
-    tool(tmp_path, "uname", "echo 6.1.0-13-amd64")
     tool(tmp_path, "systemd-detect-virt", "echo none; exit 1")
     tool(tmp_path, "needs-restarting", 'echo "  * dbus"; echo "Reboot is required"; exit 1')
     tool(tmp_path, "zypper", 'echo "$*"; exit 102')
     tool(tmp_path, "needrestart", 'echo "NEEDRESTART-KSTA: 1"')
     change = (
+        ("uname -r", "echo 6.1.0-13-amd64"),
         ("/boot/", f"{boot}/"),
         ("/lib/modules", str(modules)),
         ("/run/reboot", f"{run}/reboot"),

@@ -11,9 +11,7 @@ from maintops.probes.time_sync import PROBE
 from tests.unit.probes.asking import SHELLS, answer_of, ask, only, tool
 
 NONE = (127, "")
-SILENT = {
-    name: NONE for name in ("chrony", "chrony_sources", "ntpd", "openntpd", "timedatectl", "timesyncd", "adjtimex")
-}
+SILENT = dict.fromkeys(("chrony", "chrony_sources", "ntpd", "openntpd", "timedatectl", "timesyncd", "adjtimex"), NONE)
 
 TRACKING = "C0000235,192.0.2.53,3,1795350396.810467572,-0.000413000,0.1,0.2,-1.5,0.0,0.1,0.02,0.003,64.2,Normal\n"
 LOST = "00000000,,0,0.000000000,0.000000000,0.0,0.0,0.0,0.0,0.0,1.0,1.0,0.0,Not synchronised\n"

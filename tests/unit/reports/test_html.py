@@ -266,4 +266,7 @@ def test_any_text_adds_no_element_and_no_attribute(text: str) -> None:
 
 def test_severities_that_need_no_attention_are_remarks() -> None:
     one = record("web1", [cell("A-1", severity=Severity.INFO, message="for your information")])
-    assert "for your information" in sections(report(run_of([one]), [one]))["Remarks 1"]
+    known = samples.finding("web1", one.cells[0], FindingState.KNOWN, times=3)
+    remark = sections(report(run_of([one]), [one], findings=[known]))["Remarks 1"]
+    assert "for your information" in remark
+    assert "<b>known</b>, first seen 2026-03-02, 3 records" in remark

@@ -94,8 +94,8 @@ def test_words() -> None:
     assert iso(at) == "2026-03-01T07:30:05.120Z"
     assert moment(at) == "2026-03-01 07:30:05 UTC"
     assert iso(datetime(2026, 3, 1, tzinfo=UTC)) == "2026-03-01T00:00:00.000Z"
-    assert [duration(one) for one in (-5, 0.42, 9.96, 59.6, 200, 7500)] == [
-        "0.0 s", "0.4 s", "10 s", "1 min 00 s", "3 min 20 s", "2 h 05 min",
+    assert [duration(one) for one in (-5, 0.42, 18, 200, 7500)] == [
+        "0.0 s", "0.4 s", "18 s", "3 min 20 s", "2 h 5 min",
     ]  # fmt: skip
     assert (plural(1, "server"), plural(1200, "server")) == ("1 server", "1,200 servers")
     assert (listed("abc", 3), listed("abcde", 3)) == ("a, b, c", "a, b, c and 2 more")

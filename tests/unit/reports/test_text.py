@@ -11,7 +11,7 @@ from rich.console import Console
 from maintops.domain.outcomes import Outcome
 from maintops.domain.runs import RunState
 from maintops.reports.layout import aligned, plain, wrapped
-from maintops.reports.text import print_run, run_lines, table
+from maintops.reports.text import print_record, print_run, run_lines, table
 from tests.unit.reports import samples
 from tests.unit.reports.samples import BEGAN, HOSTILE, TITLES, cell, record, run_of
 
@@ -105,6 +105,35 @@ def test_no_text_brings_a_control_character_or_a_line_of_its_own(text: str) -> N
     shown = written(console)
     assert not [one for one in shown if one != "\n" and (one < " " or "\x7f" <= one <= "\x9f")]
     shown.encode()
+
+
+def test_a_record_shows_every_cell_with_its_message_or_its_facts() -> None:
+    _, records = samples.fleet()
+    console = pipe()
+    print_record(console, records[2], TITLES)
+    lines = written(console).splitlines()
+    assert lines[:5] == [
+        "db1.rotterdam.example: Daily check (daily-check), by Wang Li",
+        "2026-03-02 07:30:01 UTC, 2.4 s",
+        f"Record {samples.RUN}-0003, engine ssh",
+        "Note: host key learnt from the known_hosts file",
+        "",
+    ]
+    assert lines[6].split()[:2] == ["warning", "SY-010"]
+    assert lines[6].endswith("/var           /var is 91.4 % full")
+    assert lines[7].endswith("used_percent=41.2")
+    assert len(lines) == 6 + 10 + 2
+    assert lines[-1] == "2 critical, 1 failed, 2 warning, 1 not measured, 1 waived, 2 ok, 1 skipped"
+
+
+def test_a_record_of_hostile_text_has_a_line_per_cell_and_no_control_character() -> None:
+    for text in HOSTILE:
+        console = pipe()
+        _, [one] = samples.hostile(text)
+        print_record(console, one, {"X-1": text})
+        shown = written(console)
+        assert len(shown.splitlines()) == 4 + 1 + 1 + len(one.cells) + 2
+        assert not [sign for sign in shown if sign != "\n" and (sign < " " or "\x7f" <= sign <= "\x9f")]
 
 
 def test_markup_and_emoji_codes_of_servers_mean_nothing() -> None:

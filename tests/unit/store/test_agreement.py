@@ -151,8 +151,7 @@ Stores.TestCase.settings = settings(
 )
 
 
-class TestStores(Stores.TestCase):  # type: ignore[misc, name-defined]  # unittest's class, made by Hypothesis
-    pass
+TestStores = Stores.TestCase
 
 
 def test_an_outcome_is_a_value_or_an_error() -> None:

@@ -6,11 +6,11 @@ import sqlite3
 import stat
 import subprocess
 import sys
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from sqlalchemy.exc import DBAPIError
 
 from maintops.domain.ports import Store
 from maintops.errors import StoreError
@@ -165,14 +165,42 @@ def test_a_place_that_may_not_be_written_is_said() -> None:
     assert "Choose a place that this user may write to" in message
 
 
-def test_a_file_that_may_not_be_written_is_said(path: Path) -> None:
-    error = sqlite3.OperationalError("attempt to write a readonly database")
-    error.sqlite_errorcode = sqlite3.SQLITE_READONLY
-    trouble = sqlite.explain(DBAPIError("", None, error), path)
-    assert trouble.message == (
-        f"The database {path} cannot be opened for writing (attempt to write a readonly database). "
-        "Check who owns it and its folder, and their permissions."
-    )
+AS_ANOTHER_USER = """
+import os, tempfile
+from maintops.errors import StoreError
+with tempfile.TemporaryDirectory() as folder:  # everything is imported while everything may be read
+    open_store("sqlite:///" + folder + "/m.sqlite").close()
+if os.geteuid() == 0:
+    os.seteuid(65534)
+try:
+    open_store({url!r})
+    said = "nothing"
+except StoreError as error:
+    said = str(error)
+"""
+
+
+@pytest.mark.parametrize(
+    ("file", "folder", "words"),
+    [
+        (0o000, 0o755, "cannot be opened for writing (unable to open database file). Check who owns it"),
+        (0o444, 0o555, "cannot be opened for writing (attempt to write a readonly database). Check who owns it"),
+        (None, 0o555, "cannot be made: Permission denied. Choose a place that this user may write to"),
+        (None, 0o000, "cannot be made: Permission denied. Choose a place that this user may write to"),
+    ],
+)
+def test_a_file_of_someone_else_is_said(file: int | None, folder: int, words: str) -> None:
+    with tempfile.TemporaryDirectory() as open_to_all:
+        Path(open_to_all).chmod(0o755)
+        place = Path(open_to_all) / "folder"
+        place.mkdir()
+        if file is not None:
+            (place / "m.sqlite").touch()
+            (place / "m.sqlite").chmod(file)
+        place.chmod(folder)
+        said = subprocess_says("said", AS_ANOTHER_USER.format(url=f"sqlite:///{place}/m.sqlite"))
+        place.chmod(0o700)
+    assert said.startswith(f"The database {place}/m.sqlite {words}")
 
 
 def test_another_file_is_no_database(path: Path) -> None:
@@ -233,6 +261,33 @@ def test_a_network_file_system_is_refused(tmp_path: Path, monkeypatch: pytest.Mo
     open_store(f"sqlite:///{tmp_path}/m.sqlite").close()
 
 
+class Crowded:
+    """A connection that SQLite turns away so many times."""
+
+    def __init__(self, times: int, code: int = sqlite3.SQLITE_BUSY) -> None:
+        self.times = times
+        self.error = sqlite3.OperationalError("no")
+        self.error.sqlite_errorcode = code
+
+    def execute(self, _: str) -> Crowded:
+        self.times -= 1
+        if self.times >= 0:
+            raise self.error
+        return self
+
+    def fetchone(self) -> tuple[str]:
+        return ("wal",)
+
+
+def test_a_new_file_that_several_processes_prepare_is_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert sqlite._wal(Crowded(3)) == "wal"
+    with pytest.raises(sqlite3.OperationalError):
+        sqlite._wal(Crowded(1, sqlite3.SQLITE_IOERR))
+    monkeypatch.setattr(connections, "LOCK_SECONDS", 0.05)
+    with pytest.raises(sqlite3.OperationalError):
+        sqlite._wal(Crowded(1000))
+
+
 # --- trouble on the way ----------------------------------------------------------------------------------------------
 
 
@@ -261,7 +316,7 @@ def test_the_memory_is_locked_while_it_is_judged(path: Path, store: SqlStore) ->
         return judging("r1", "r1-0001", "web1", [ok()])(store_memory)
 
     store_memory = store.memory("web1")
-    assert store.commit("r1", "r1-0001", "web1", judge, b"", NOW) is not None  # type: ignore[arg-type]
+    assert store.commit("r1", "r1-0001", "web1", judge, b"", NOW) is not None
     other.execute("BEGIN IMMEDIATE")
     other.close()
 
@@ -332,7 +387,7 @@ def test_ctrl_c_in_the_middle_of_a_commit_keeps_nothing_of_it(store: SqlStore, m
     def interrupted(self: object, cursor: object, statement: str, *more: object) -> None:
         if statement.startswith("INSERT INTO events"):
             raise KeyboardInterrupt
-        plain(self, cursor, statement, *more)  # type: ignore[arg-type]
+        plain(self, cursor, statement, *more)
 
     monkeypatch.setattr(type(dialect), "do_execute", interrupted)
     with pytest.raises(KeyboardInterrupt):
@@ -351,5 +406,5 @@ def test_ctrl_c_in_a_judge_keeps_nothing(store: Store) -> None:
         raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        store.commit("r1", "r1-0001", "web1", judge, b"", later(seconds=1))  # type: ignore[arg-type]
+        store.commit("r1", "r1-0001", "web1", judge, b"", later(seconds=1))
     keep(store, [bad()])

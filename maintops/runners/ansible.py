@@ -1,0 +1,147 @@
+"""The ansible engine: scripts carried by Ansible, over every kind of connection that it knows."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Generator, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from maintops.domain.ports import Clock, Delivery, Failure, FailureKind, Pulse, Reply, Stop, Trip
+from maintops.domain.servers import Server
+from maintops.runners import ansible_plays as plays
+from maintops.runners.addresses import HostKeys
+from maintops.runners.ansible_process import AnsibleProcess, Job
+from maintops.runners.ansible_rounds import Errand, Round
+
+TICK = 0.25
+"""Seconds between two looks at the clock and at `stop`."""
+
+PULSE_EVERY = 15.0
+"""Seconds between two pulses."""
+
+STUCK = 60.0
+"""Seconds without any news, beyond a server's own time, after which Ansible is taken to hang."""
+
+READING = 120.0
+"""Seconds that Ansible may take to read the inventory."""
+
+
+class AnsibleRunner:
+    """A Runner and Previewer over ansible-playbook, started through ansible-runner under a supervisor.
+
+    `inventory_sources` are what `-i` of Ansible takes; templates, plug-ins, vaults and variables in them are Ansible's to
+    resolve. `known_hosts` is the one file to verify host keys with (None: the files that OpenSSH would use), `host_keys`
+    what becomes of unknown ones, on bastions too: no inventory can weaken it. `connect_timeout` is in seconds.
+    A connection that was refused, reset or not answered is tried once more.
+    """
+
+    name = "ansible"
+
+    def __init__(
+        self,
+        inventory_sources: Sequence[str],
+        *,
+        known_hosts: Path | None,
+        host_keys: HostKeys,
+        clock: Clock,
+        vault_password_file: Path | None = None,
+        connect_timeout: float = 10,
+        pulse_every: float = PULSE_EVERY,
+    ) -> None:
+        self._sources = plays.sources(inventory_sources)
+        self._policy = plays.Policy(known_hosts, host_keys)
+        self._clock, self._vault_password_file = clock, vault_password_file
+        self._connect_timeout, self._pulse_every = connect_timeout, pulse_every
+
+    def refusal(self, server: Server) -> str | None:
+        """None: whatever Ansible can reach can be asked."""
+        return None
+
+    # --- asking -------------------------------------------------------------------------------------------------------
+
+    def ask(self, trips: Sequence[Trip], *, forks: int, stop: Stop) -> Iterator[Delivery | Pulse]:
+        """Asks all servers in one run of ansible-playbook (see ports.Runner).
+
+        Another run asks those again whose connection failed in passing; and where Ansible itself broke down, it goes on
+        with those whose turn had not come, as long as each run gets further than the one before.
+        """
+        yield from (self._refuse(trip) for trip in trips if not all(map(plays.fits, trip.scripts)))
+        errand = Errand([trip for trip in trips if all(map(plays.fits, trip.scripts))], self._clock)
+        for round_ in errand.rounds():
+            for arrival in self._carry(round_, forks, stop):
+                sifted = errand.sift(arrival) if isinstance(arrival, Delivery) else arrival
+                if sifted is not None:
+                    yield sifted
+            if round_.stopped is not None:
+                yield from errand.held
+                return
+
+    def _refuse(self, trip: Trip) -> Delivery:
+        why = f"its script is too long for one command ({plays.LONGEST} bytes): split the checklist"
+        now = self._clock()
+        return Delivery(
+            trip.server.name, (Reply(b"", Failure(FailureKind.UNREACHABLE, why)),) * len(trip.scripts), now, now
+        )
+
+    def _carry(self, round_: Round, forks: int, stop: Stop) -> Iterator[Delivery | Pulse]:
+        """One run of ansible-playbook, to its end or to the reason that `stop` gives."""
+        process = AnsibleProcess(lambda folder: self._trip_job(folder, round_.waiting, forks))
+        try:
+            missing = yield from self._listen(process, round_, stop)
+        finally:
+            process.close()
+        yield from round_.deliver_flights(missing)
+        if round_.stopped is None and not round_.has_begun:
+            yield from round_.deliver_waiting(Failure(FailureKind.UNREACHABLE, round_.reason))
+
+    def _listen(self, process: AnsibleProcess, round_: Round, stop: Stop) -> Generator[Delivery | Pulse, None, Failure]:
+        """Yields what arrives; returns what to say of servers whose answer never does."""
+        heard = pulsed = time.monotonic()
+        while not round_.ended and (news := process.news(TICK)) is not None:
+            yield from filter(None, map(round_.hear, news))
+            now = time.monotonic()
+            heard = now if news else heard
+            if (reason := stop()) is not None:
+                round_.stopped = reason
+                while more := process.news(0):
+                    yield from filter(None, map(round_.hear, more))
+                return Failure(FailureKind.STOPPED, reason)
+            if now > heard + self._patience(round_):
+                return Failure(FailureKind.OVERTIME, "Ansible did not end the script within its own time")
+            if now >= pulsed + self._pulse_every:
+                pulsed = now
+                yield Pulse(round_.in_flight)
+        return Failure(FailureKind.BROKEN, "Ansible ended in the middle of the script")
+
+    def _patience(self, round_: Round) -> float:
+        """Seconds without news after which Ansible is taken to hang."""
+        own = [plays.budget(trip, self._connect_timeout) * len(trip.scripts) for trip in round_.asking]
+        return STUCK + max(own, default=READING)
+
+    def _trip_job(self, folder: str, trips: Sequence[Trip], forks: int) -> Job:
+        play, variables = plays.trip_play(trips, self._connect_timeout)
+        share = any(len(trip.scripts) > 1 for trip in trips)
+        job = self._job(folder, [trip.server for trip in trips], variables, forks, share=share)
+        job["files"]["play.json"] = play
+        return job
+
+    def _job(
+        self, folder: str, servers: Sequence[Server], variables: Mapping[str, Any], forks: int, *, share: bool
+    ) -> Job:
+        """What any run needs, but for the playbook, which is play.json in the folder where nobody says otherwise."""
+        policy = self._policy
+        everything = {**variables, **plays.connection_variables(folder, policy, servers, share=share)}
+        return Job(
+            folder=folder,
+            files=plays.connection_files(folder, policy)
+            | {"vars.json": json.dumps(everything), "limit": plays.limit(servers)},
+            links=plays.connection_links(policy),
+            cwd=folder,
+            playbook=f"{folder}/play.json",
+            inventory=self._sources,
+            arguments=plays.arguments(folder, self._vault_password_file),
+            forks=max(1, min(forks, len(servers))),
+            environment=plays.ansible_variables(folder, self._connect_timeout),
+        )

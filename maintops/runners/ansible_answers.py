@@ -1,0 +1,183 @@
+"""What Ansible says of one script on one server, read as a reply. Pure; everything read here may be hostile."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import re
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from maintops.domain.ports import Failure, FailureKind, Reply, Script
+from maintops.runners.ansible_plays import BEGIN, END, HELPLESS
+
+SWOLLEN = 1.4
+"""How much longer an answer is in base64, line ends (a terminal's too) included."""
+
+LONGEST_SENTENCE = 200
+
+_ARMOUR = re.compile(r"[A-Za-z0-9+/]+={0,2}")
+
+
+def read_reply(result: Mapping[str, Any], script: Script, secrets: Sequence[str]) -> Reply:
+    """The reply that a task's result holds. `secrets` are kept out of every sentence."""
+    stdout = result.get("stdout")
+    lines = [line.strip("\r") for line in stdout.split("\n")] if isinstance(stdout, str) else []
+    if BEGIN in lines:
+        return _read_answer(lines[lines.index(BEGIN) + 1 :], script)
+    if HELPLESS in lines:
+        return _unreachable("the server has neither base64 nor openssl, one of which the ansible engine needs there")
+    return Reply(b"", read_failure(result, script, secrets))
+
+
+def _read_answer(lines: list[str], script: Script) -> Reply:
+    whole = END in lines
+    armour = [line for line in (lines[: lines.index(END)] if whole else lines) if _ARMOUR.fullmatch(line)]
+    too_long = sum(map(len, armour)) > script.limit * SWOLLEN
+    stream = _decode("".join(armour))[: script.limit]
+    if too_long:
+        why = f"the answer is longer than the {script.limit} bytes that it can have"
+        return Reply(stream, Failure(FailureKind.OVERFLOW, why))
+    if not whole:
+        return Reply(stream, Failure(FailureKind.BROKEN, "the script was ended on the server before it was through"))
+    if not stream:
+        return Reply(b"", Failure(FailureKind.BROKEN, "the script gave no answer at all"))
+    return Reply(stream)
+
+
+def _decode(armour: str) -> bytes:
+    """The bytes of as much base64 as is whole; openssl and base64 end theirs with `=`, a cut one has no end."""
+    try:
+        return base64.b64decode(armour[: len(armour) // 4 * 4])
+    except binascii.Error:
+        return b""
+
+
+# --- failures ---------------------------------------------------------------------------------------------------------
+
+
+def read_failure(result: Mapping[str, Any], script: Script | None, secrets: Sequence[str]) -> Failure:
+    """Why a task's result holds no answer. `script` is None where no script was carried (content in check mode)."""
+    if result.get("timedout"):
+        return Failure(FailureKind.OVERTIME, "the script did not end within its own time")
+    said = _hide(_said(result), secrets)
+    if (why := _become_refusal(said) or _host_key_refusal(said)) is not None:
+        return Failure(FailureKind.UNREACHABLE, why)
+    if result.get("unreachable"):
+        kind = FailureKind.BROKEN if _BROKEN.search(said) else FailureKind.UNREACHABLE
+        return Failure(kind, sentence(said) or "Ansible gives no reason")
+    why = sentence(said) or (
+        f"exit status {result['rc']}, without a word" if "rc" in result else "Ansible gives no reason"
+    )
+    if script is not None and "rc" in result:
+        why = f"{'become refused' if script.become else 'the server does not run the script'}: {why}"
+    return Failure(FailureKind.UNREACHABLE, why)
+
+
+def is_passing(failure: Failure) -> bool:
+    """Whether another try may help: the connection was refused, reset or not answered, and nothing was asked yet."""
+    return failure.kind is FailureKind.UNREACHABLE and bool(_PASSING.search(failure.why))
+
+
+_PASSING = re.compile(
+    r"timed? ?out|connection (refused|reset|closed)|no route to host|(network|host) is (unreachable|down)"
+    r"|temporary failure|kex_exchange_identification|banner exchange",
+    re.IGNORECASE,
+)
+# What ssh says of a connection that stood; the words before a login are others ("Connection closed by …").
+_BROKEN = re.compile(
+    r"Connection to .{1,300} closed by remote host|client_loop: |Read from remote host"
+    r"|Timeout, server .{1,300} not responding|packet_write_(wait|poll)|Shared connection to .{1,300} closed"
+)
+_HOST_KEY_CHANGED = re.compile(
+    r"REMOTE HOST IDENTIFICATION HAS CHANGED|host key for .{1,300} has changed", re.IGNORECASE
+)
+_HOST_KEY_REVOKED = re.compile(r"REVOKED HOST KEY|is marked as revoked", re.IGNORECASE)
+_HOST_KEY_UNKNOWN = re.compile(
+    r"Host key verification failed|host key is known for|Host Key checking is enabled|authenticity of host"
+    r"|not found in known_hosts",
+    re.IGNORECASE,
+)
+
+_COMPLAINTS = (
+    (
+        re.compile(r"Incorrect (\w+) password|incorrect password attempt", re.IGNORECASE),
+        "the password that the inventory gives is not accepted",
+    ),
+    (
+        re.compile(r"Missing (\w+) password|a password is required|a terminal is required", re.IGNORECASE),
+        "a password is asked for and the inventory gives none (ansible_become_password)",
+    ),
+    (re.compile(r"not in the sudoers|may not run sudo"), "the login user may not use sudo there"),
+    (re.compile(r"is not allowed to (execute|run)"), "the login user may not run this as the other user there"),
+    (re.compile(r"must have a tty|must be run from a terminal"), "a terminal is wanted there (requiretty in sudoers)"),
+    (re.compile(r"sudo: unknown user"), "there is no such user"),
+    (re.compile(r"(sudo|doas|su): (command )?not found|privilege escalation prompt"), None),
+)
+
+
+def _become_refusal(said: str) -> str | None:
+    for sign, meaning in _COMPLAINTS:
+        if sign.search(said):
+            return f"become refused: {meaning or sentence(said)}"
+    return None
+
+
+def _host_key_refusal(said: str) -> str | None:
+    if _HOST_KEY_CHANGED.search(said):
+        return "its host key has changed, and is refused; if that is right, remove the old one from known_hosts"
+    if _HOST_KEY_REVOKED.search(said):
+        return "its host key is marked as revoked in known_hosts"
+    if _HOST_KEY_UNKNOWN.search(said):
+        return "its host key is not known; verify it and add it to known_hosts"
+    return None
+
+
+def _said(result: Mapping[str, Any]) -> str:
+    """All that a result says in words: Ansible's own first, then the server's."""
+    names = ("msg", "module_stderr", "stderr", "stdout", "module_stdout")
+    words = [str(result[name]) for name in names if result.get(name)]
+    return "\n".join(word for word in words if word != "non-zero return code")[:_READ]
+
+
+_READ = 65536
+_NOISE = re.compile(
+    r"Warning: Permanently added|\*\* |@{5,}|debug\d: |Pseudo-terminal|\s*$|OpenSSH_|Last login|Origin: |<<< caused by"
+)
+_PREFIXES = re.compile(
+    r"^(\[ERROR\]: |ERROR! |fatal: |Task failed: |Action failed: |Failed to connect to the host via ssh: "
+    r"|Data could not be sent to remote host .{1,300} over ssh: )+"
+)
+
+
+def sentence(said: str) -> str:
+    """One sentence for people out of what Ansible or a server said: printable, on one line, 200 characters at most.
+
+    Of several lines the last is the reason (ssh says what it did first), but for Ansible's own words, which begin.
+    """
+    text = _PREFIXES.sub("", said.strip())
+    lines = [line for line in (_PREFIXES.sub("", line.strip()) for line in text.splitlines()) if not _NOISE.match(line)]
+    if not lines:
+        return ""
+    telling = next((line for line in lines if _TELLING.search(line)), lines[0])
+    return readable(telling)
+
+
+_TELLING = re.compile(
+    r"^ssh: |Permission denied|Connection (closed|reset|refused|timed)|Connection to |kex_exchange|banner"
+)
+
+
+def readable(text: str) -> str:
+    """What a stranger said, fit for any screen: printable, on one line, at most 200 characters."""
+    return " ".join("".join(sign if sign.isprintable() else " " for sign in text).split())[:LONGEST_SENTENCE]
+
+
+def _hide(text: str, secrets: Sequence[str]) -> str:
+    for secret in secrets:
+        text = text.replace(secret, "***")
+    return text
+
+
+def _unreachable(why: str) -> Reply:
+    return Reply(b"", Failure(FailureKind.UNREACHABLE, why))

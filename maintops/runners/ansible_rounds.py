@@ -1,0 +1,164 @@
+"""One run of ansible-playbook that carries trips: its events are folded into deliveries. No I/O but the clock's."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+from maintops.domain.ports import Clock, Delivery, Failure, FailureKind, Reply, Trip
+from maintops.runners.ansible_answers import is_passing, read_reply, sentence
+from maintops.runners.ansible_plays import NTH, secret_values
+
+_RESULTS = frozenset({"runner_on_ok", "runner_on_failed", "runner_on_unreachable", "runner_on_skipped"})
+_ITEMS = frozenset({"runner_item_on_ok", "runner_item_on_failed"})
+_NOT_ASKED = Failure(FailureKind.BROKEN, "the connection ended before this was asked")
+
+
+@dataclass(slots=True)
+class _Flight:
+    """A server being asked: since when, and the replies so far by the number of their script."""
+
+    started: datetime
+    replies: dict[int, Reply] = field(default_factory=dict)
+
+
+class Round:
+    """The trips of one run of ansible-playbook, and what has become of them. `ended`: Ansible has come to its end;
+    `stopped`: why maintops ended it instead."""
+
+    def __init__(self, trips: Sequence[Trip], clock: Clock) -> None:
+        self._clock = clock
+        self._waiting = {trip.server.name: trip for trip in trips}
+        self._trips = dict(self._waiting)
+        self._flights: dict[str, _Flight] = {}
+        self._texts: list[str] = []
+        self.ended = False
+        self.stopped: str | None = None
+
+    @property
+    def in_flight(self) -> dict[str, str]:
+        """The servers being asked; which check is being answered there nobody knows before the answer is here."""
+        return dict.fromkeys(self._flights, "")
+
+    @property
+    def asking(self) -> list[Trip]:
+        """The trips of the servers being asked."""
+        return [self._trips[server] for server in self._flights]
+
+    @property
+    def has_begun(self) -> bool:
+        """Whether any server had its turn."""
+        return len(self._waiting) < len(self._trips)
+
+    @property
+    def waiting(self) -> list[Trip]:
+        """The trips whose turn has not come."""
+        return list(self._waiting.values())
+
+    def hear(self, told: Mapping[str, Any]) -> Delivery | None:
+        """Takes in one thing that the supervisor told; returns the delivery that it makes whole."""
+        if "end" in told:
+            self.ended = True
+        self._texts += [text for name in ("text", "stdout") if (text := str(told.get(name, "")).strip())]
+        event, server = told.get("event"), told.get("host")
+        if server in self._waiting and event == "runner_on_start":
+            self._waiting.pop(server)
+            self._flights[server] = _Flight(self._clock())
+        elif server in self._flights and event in _ITEMS:
+            self._take_item(server, told["res"])
+        elif server in self._flights and event in _RESULTS:
+            return self._land(server, told.get("res") or {})
+        return None
+
+    def _take_item(self, server: str, result: Mapping[str, Any]) -> None:
+        number = result.get(NTH)
+        scripts = self._trips[server].scripts
+        if isinstance(number, int) and number < len(scripts):
+            self._flights[server].replies[number] = self._read(server, number, result)
+
+    def _land(self, server: str, result: Mapping[str, Any]) -> Delivery:
+        flight = self._flights[server]
+        items = result.get("results")
+        if isinstance(items, list):
+            for item in items:  # the events of the items say the same: one that was lost is made up for
+                if item.get(NTH) not in flight.replies:
+                    self._take_item(server, item)
+        elif not flight.replies:
+            flight.replies = {n: self._read(server, n, result) for n in range(len(self._trips[server].scripts))}
+        return self.deliver(server, _NOT_ASKED)
+
+    def _read(self, server: str, number: int, result: Mapping[str, Any]) -> Reply:
+        trip = self._trips[server]
+        return read_reply(result, trip.scripts[number], secret_values(trip.server))
+
+    # --- the end ------------------------------------------------------------------------------------------------------
+
+    def deliver(self, server: str, missing: Failure) -> Delivery:
+        """Ends a server's flight; the replies that it has no answer for have failed as `missing` says."""
+        flight = self._flights.pop(server)
+        count = len(self._trips[server].scripts)
+        replies = tuple(flight.replies.get(number, Reply(b"", missing)) for number in range(count))
+        return Delivery(server, replies, flight.started, self._clock())
+
+    def deliver_flights(self, missing: Failure) -> list[Delivery]:
+        """Ends every flight."""
+        return [self.deliver(server, missing) for server in list(self._flights)]
+
+    def deliver_waiting(self, failure: Failure) -> list[Delivery]:
+        """Gives up the servers whose turn has not come."""
+        now = self._clock()
+        trips, self._waiting = self.waiting, {}
+        return [Delivery(trip.server.name, (Reply(b"", failure),) * len(trip.scripts), now, now) for trip in trips]
+
+    @property
+    def reason(self) -> str:
+        """Why Ansible did not ask, in its own words as far as it had any."""
+        return complaint(self._texts) or "Ansible ended without asking it, and gave no reason"
+
+
+def complaint(texts: Sequence[str]) -> str:
+    """The error in what Ansible printed, with its place (file:line:column) where it names one; "" where there is none."""
+    printed = "\n".join(texts)
+    start = max(printed.find("[ERROR]: "), printed.find("ERROR! "))
+    if start < 0:
+        return ""
+    return sentence(printed[start:])
+
+
+class Errand:
+    """One call of a runner: which trips go into which round, and which deliveries are worth another try first."""
+
+    def __init__(self, trips: Sequence[Trip], clock: Clock) -> None:
+        self._trips, self._clock = trips, clock
+        self._tried: set[str] = set()
+        self._held: dict[str, Delivery] = {}
+
+    @property
+    def held(self) -> list[Delivery]:
+        """The deliveries that wait for a second try."""
+        return list(self._held.values())
+
+    def rounds(self) -> Iterator[Round]:
+        """One round for all; others for those whose turn did not come in it, and for second tries."""
+        waiting = list(self._trips)
+        while waiting:
+            yield (round_ := Round(waiting, self._clock))
+            waiting = round_.waiting or [trip for trip in self._trips if trip.server.name in self._held]
+
+    def sift(self, delivery: Delivery) -> Delivery | None:
+        """The delivery; None where it is held back because asking again may help."""
+        server = delivery.server
+        if server not in self._tried and _is_worth_another(delivery):
+            self._tried.add(server)
+            self._held[server] = delivery
+            return None
+        self._held.pop(server, None)
+        return delivery
+
+
+def _is_worth_another(delivery: Delivery) -> bool:
+    """Whether a script was not asked for a passing reason; where all of several were not, it was tried twice already."""
+    passing = [reply.failure is not None and is_passing(reply.failure) for reply in delivery.replies]
+    return any(passing) and not (all(passing) and len(passing) > 1)

@@ -1,6 +1,7 @@
 """Commits records in processes of their own; run with `python -m tests.committing` from the repository's root.
 
-together URL RUN SERVER COUNT   says `ready`, waits for a line, begins a run and commits COUNT records of SERVER
+together URL RUN SERVER FIRST   says `ready`, waits for a line, commits 20 records of SERVER, numbered from FIRST on;
+                                with FIRST 1 it begins the run before
 killed URL SEED ROUNDS          in each round a child begins a run and commits until it is killed with SIGKILL at a
                                 moment that the seed gives; prints {run: [records whose commit had returned]}
 """
@@ -19,17 +20,19 @@ from maintops.store.opening import open_store
 from tests.store_samples import bad, keep, ok, plan
 
 MANY = 10_000
+RECORDS = 20
 
 
-def together(url: str, run: str, server: str, count: int) -> None:
+def together(url: str, run: str, server: str, first: int) -> None:
     import maintops.store.sql  # noqa: F401  imported now, so that processes meet in the database
 
     sys.stdout.write("ready\n")
     sys.stdout.flush()
     sys.stdin.readline()
     store = open_store(url)
-    store.begin(plan(run, servers=[server] * count))
-    for index in range(1, count + 1):
+    if first == 1:
+        store.begin(plan(run, servers=[server] * RECORDS))
+    for index in range(first, first + RECORDS):
         keep(store, [bad(), bad("MEM-010", None)], run=run, index=index, server=server)
     store.close()
 
@@ -69,8 +72,8 @@ def _commit_until_killed(url: str, run: str, acknowledge: int) -> None:
 
 if __name__ == "__main__":
     match sys.argv[1:]:
-        case ["together", url, run, server, count]:
-            together(url, run, server, int(count))
+        case ["together", url, run, server, first]:
+            together(url, run, server, int(first))
         case ["killed", url, seed, rounds]:
             killed(url, int(seed), int(rounds))
         case _:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -12,6 +13,7 @@ from maintops.cli.output import check_writable, console, say, to_json, write
 from maintops.domain.outcomes import FailOn
 
 if TYPE_CHECKING:
+    from maintops.domain.records import ServiceRecord
     from maintops.domain.runs import Run
     from maintops.wiring import House
 
@@ -66,7 +68,7 @@ def _html(chosen: House, run: Run, fail_on: FailOn) -> str:
         run,
         list(chosen.store.records(run=run.id)),
         titles=titles(run),
-        findings=[one for one in chosen.store.findings() if one.server in servers],
+        findings=[one for one in chosen.store.findings(gone=True) if one.server in servers],
         followups=[one for one in chosen.store.followups() if one.server in servers],
         now=chosen.clock(),
     )
@@ -80,9 +82,16 @@ def _text(chosen: House, run: Run, fail_on: FailOn) -> str:
     return stream.getvalue()
 
 
+def _lean(record: ServiceRecord) -> ServiceRecord:
+    """The record without its facts, which the text does not show: thousands of servers are held at once."""
+    nothing: dict[str, object] = {}
+    cells = tuple(replace(one, facts=nothing, evidence="") if one.facts else one for one in record.cells)
+    return replace(record, cells=cells)
+
+
 def _print(chosen: House, run: Run, stream: object = None) -> None:
     from maintops.reports.text import print_run
 
     screen = console(stream)
-    print_run(screen, run, list(chosen.store.records(run=run.id)), titles(run))
+    print_run(screen, run, [_lean(record) for record in chosen.store.records(run=run.id)], titles(run))
     screen.print(f"records  {chosen.database}", soft_wrap=True)

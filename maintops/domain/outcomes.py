@@ -21,7 +21,7 @@ class Severity(StrEnum):
     @property
     def rank(self) -> int:
         """0 for info, 1 for warning, 2 for critical."""
-        return list(Severity).index(self)
+        return _SEVERITY_RANKS[self]
 
 
 class Outcome(StrEnum):
@@ -40,7 +40,11 @@ class Outcome(StrEnum):
     @property
     def rank(self) -> int:
         """Position in the order from best (0) to worst."""
-        return list(Outcome).index(self)
+        return _OUTCOME_RANKS[self]
+
+
+_SEVERITY_RANKS = {severity: rank for rank, severity in enumerate(Severity)}
+_OUTCOME_RANKS = {outcome: rank for rank, outcome in enumerate(Outcome)}
 
 
 class FailOn(StrEnum):

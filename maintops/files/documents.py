@@ -108,24 +108,18 @@ def _read(file: str) -> bytes:
     except (OSError, ValueError) as error:
         _refuse(file, f"cannot be read: {getattr(error, 'strerror', None) or error}")
     try:
-        status = os.fstat(descriptor)
-        if not stat.S_ISREG(status.st_mode):
-            _refuse(file, "is a folder" if stat.S_ISDIR(status.st_mode) else "is not an ordinary file")
-        content = _bounded(descriptor) if status.st_size <= LARGEST_FILE else None
+        mode = os.fstat(descriptor).st_mode
+        if not stat.S_ISREG(mode):
+            _refuse(file, "is a folder" if stat.S_ISDIR(mode) else "is not an ordinary file")
+        with os.fdopen(descriptor, "rb", closefd=False) as stream:
+            content = stream.read(LARGEST_FILE + 1)
     except OSError as error:
         _refuse(file, f"cannot be read: {error.strerror}")
     finally:
         os.close(descriptor)
-    if content is None:
+    if len(content) > LARGEST_FILE:
         _refuse(file, f"is larger than {LARGEST_FILE // 1024} KiB")
     return content
-
-
-def _bounded(descriptor: int) -> bytes | None:
-    """The content, None where there is more than is allowed: files of /proc say that they have no size."""
-    with os.fdopen(descriptor, "rb", closefd=False) as stream:
-        content = stream.read(LARGEST_FILE + 1)
-    return content if len(content) <= LARGEST_FILE else None
 
 
 def _refuse(file: str, message: str) -> NoReturn:

@@ -182,6 +182,8 @@ def _table(text: str) -> list[dict[str, str]]:
         return []
     if "Name" not in lines[0]:
         raise UnreadableAnswer(f"zypper's table has no column Name: {lines[0]!r}")
+    if any(len(cells) < len(lines[0]) for cells in lines):
+        raise UnreadableAnswer("a row of zypper's table is shorter than its header")
     return [dict(zip(lines[0], cells, strict=False)) for cells in lines if cells != lines[0]]
 
 

@@ -264,8 +264,8 @@ def _become(variables: Mapping[str, Any]) -> Become:
 def _text(variables: Mapping[str, Any], *names: str) -> str | None:
     """The value of the last of these names that is set, as text; None where none is, or where it is empty."""
     for name in reversed(names):
-        if variables.get(name) is not None:
-            return _plain(name, variables[name]) or None
+        if variables.get(name) not in (None, ""):
+            return _plain(name, variables[name])
     return None
 
 

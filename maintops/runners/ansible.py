@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import json
+import shlex
 import time
 from collections.abc import Generator, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from maintops.domain.ports import Clock, Delivery, Failure, FailureKind, Pulse, Reply, Stop, Trip
+from maintops.domain.ports import Clock, Content, Delivery, Failure, FailureKind, Preview, Pulse, Reply, Stop, Trip
 from maintops.domain.servers import Server
 from maintops.runners import ansible_plays as plays
 from maintops.runners.addresses import HostKeys
 from maintops.runners.ansible_process import AnsibleProcess, Job
+from maintops.runners.ansible_previews import Rehearsal, content_environment, content_variables, role_play
 from maintops.runners.ansible_rounds import Errand, Round
 
 TICK = 0.25
@@ -99,7 +101,7 @@ class AnsibleRunner:
     def _listen(self, process: AnsibleProcess, round_: Round, stop: Stop) -> Generator[Delivery | Pulse, None, Failure]:
         """Yields what arrives; returns what to say of servers whose answer never does."""
         heard = pulsed = time.monotonic()
-        while not round_.ended and (news := process.news(TICK)) is not None:
+        while not round_.is_over and (news := process.news(TICK)) is not None:
             yield from filter(None, map(round_.hear, news))
             now = time.monotonic()
             heard = now if news else heard
@@ -114,6 +116,78 @@ class AnsibleRunner:
                 pulsed = now
                 yield Pulse(round_.in_flight)
         return Failure(FailureKind.BROKEN, "Ansible ended in the middle of the script")
+
+    # --- previewing ---------------------------------------------------------------------------------------------------
+
+    def preview(
+        self, content: Content, servers: Sequence[Server], *, forks: int, timeout: float, stop: Stop
+    ) -> Iterator[Preview | Pulse]:
+        """Runs content in check mode on some servers (see ports.Previewer).
+
+        A playbook that Ansible cannot run at all is every server's failure, with file, line and reason. A task that failed
+        is a task whose status says so. `timeout` (seconds) is for the whole run.
+        """
+        if not servers:
+            return
+        rehearsal = Rehearsal(servers)
+        missing = yield from self._rehearse(rehearsal, content, servers, ["--check", "--diff"], forks, timeout, stop)
+        if missing is not None:
+            yield from rehearsal.cut(missing)
+            return
+        addressed = None
+        if rehearsal.status and rehearsal.untouched:  # not addressed, or not reached because others failed
+            listing = Rehearsal(servers)
+            yield from self._rehearse(listing, content, servers, ["--list-hosts"], forks, READING, stop)
+            addressed = listing.hosts
+        yield from rehearsal.previews(addressed)
+
+    def _rehearse(
+        self,
+        rehearsal: Rehearsal,
+        content: Content,
+        servers: Sequence[Server],
+        more: Sequence[str],
+        forks: int,
+        timeout: float,
+        stop: Stop,
+    ) -> Generator[Pulse, None, Failure | None]:
+        """One run of ansible-playbook; returns why it was cut short, None where it was not."""
+        process = AnsibleProcess(lambda folder: self._content_job(folder, content, servers, more, forks))
+        try:
+            return (yield from self._attend(process, rehearsal, timeout, stop))
+        finally:
+            process.close()
+
+    def _attend(
+        self, process: AnsibleProcess, rehearsal: Rehearsal, timeout: float, stop: Stop
+    ) -> Generator[Pulse, None, Failure | None]:
+        began = pulsed = time.monotonic()
+        while not rehearsal.is_over and (news := process.news(TICK)) is not None:
+            for told in news:
+                rehearsal.hear(told)
+            now = time.monotonic()
+            if (reason := stop()) is not None:
+                return Failure(FailureKind.STOPPED, reason)
+            if now > began + timeout:
+                return Failure(FailureKind.OVERTIME, f"Ansible did not end within {timeout:.0f} seconds")
+            if now >= pulsed + self._pulse_every:
+                pulsed = now
+                yield Pulse(rehearsal.in_flight)
+        return None
+
+    # --- what Ansible is given ----------------------------------------------------------------------------------------
+
+    def _content_job(
+        self, folder: str, content: Content, servers: Sequence[Server], more: Sequence[str], forks: int
+    ) -> Job:
+        job = self._job(folder, servers, content_variables(content), forks, share=True)
+        job["arguments"] += f" {shlex.join(more)}"
+        job["environment"] |= content_environment(content)
+        if content.playbook is not None:
+            job["playbook"] = content.playbook
+        else:
+            job["files"]["play.json"] = role_play(content.role or "")
+        return job
 
     def _patience(self, round_: Round) -> float:
         """Seconds without news after which Ansible is taken to hang."""

@@ -173,6 +173,25 @@ def readable(text: str) -> str:
     return " ".join("".join(sign if sign.isprintable() else " " for sign in text).split())[:LONGEST_SENTENCE]
 
 
+def complaint(texts: Sequence[str]) -> str:
+    """The error in what Ansible printed, after its place (file:line:column) where it names one; "" where there is none.
+
+    The lines of the file that Ansible quotes are left out: they may hold passwords.
+    """
+    printed = "\n".join(texts)
+    error = _ERROR.search(printed)
+    if error is None:
+        return ""
+    place = _ORIGIN.search(printed, error.end()) or _OLD_ORIGIN.search(printed, error.end())
+    said = readable(error[1])
+    return f"{':'.join(place.groups())}: {said}" if place else said
+
+
+_ERROR = re.compile(r"^(?:\[ERROR\]: |ERROR! )(.*)", re.MULTILINE)
+_ORIGIN = re.compile(r"^Origin: (.*):(\d+):(\d+)", re.MULTILINE)
+_OLD_ORIGIN = re.compile(r"The error appears to be in '(.*)': line (\d+), column (\d+)")  # until ansible-core 2.18
+
+
 def _hide(text: str, secrets: Sequence[str]) -> str:
     for secret in secrets:
         text = text.replace(secret, "***")

@@ -12,7 +12,7 @@ import math
 import re
 import shlex
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -70,65 +70,68 @@ def budget(trip: Trip, connect_timeout: float) -> int:
 
 @dataclass(frozen=True, slots=True)
 class _Ask:
-    """One script on one server, as Ansible is told it. `terminal`: whether it needs one."""
+    """One script on one server, as Ansible is told it: the number of its command, seconds, and whether it needs a
+    terminal. As strings, these are templates."""
 
-    command: str
-    become: bool
-    timeout: int
-    terminal: bool
+    command: int | str
+    timeout: int | str
+    become: bool | str
+    terminal: bool | str
 
 
 def trip_play(trips: Sequence[Trip], connect_timeout: float) -> tuple[str, dict[str, Any]]:
     """The playbook (JSON) that carries some trips' scripts, and the variables that it needs.
 
-    A worker process of Ansible takes 20 ms for a task. Where all servers get the same script (most often), the task
-    holds it as it is; otherwise it loops over its server's scripts, in one worker and over one connection.
+    A worker process of Ansible takes 20 ms for a task, and a template in it up to 5 more: what is the same everywhere is
+    written down as it is. Two scripts of a server are one task with a loop: one worker, one connection.
     """
-    commands = {script: carrier(script) for trip in trips for script in trip.scripts}
-    asks = [_asks(trip, commands, connect_timeout) for trip in trips]
-    variables: dict[str, Any] = {}
-    if len(asks[0]) == 1 and all(ask == asks[0] for ask in asks):
-        task = _task(asks[0][0].command, asks[0][0].timeout, asks[0][0].become, asks[0][0].terminal)
+    scripts = dict.fromkeys(script for trip in trips for script in trip.scripts)
+    commands = list(map(carrier, scripts))
+    numbers = {script: number for number, script in enumerate(scripts)}
+    asks = [_asks(trip, numbers, connect_timeout) for trip in trips]
+    same = all(ask == asks[0] for ask in asks)
+    variables: dict[str, Any] = {"maintops_commands": commands}
+    if same and len(asks[0]) == 1:
+        task, variables = _task(asks[0][0], commands[0]), {}
+    elif same:
+        task = _loop(asks[:1], _items(asks[0]))
     else:
-        task, variables = _looping_task(asks, [trip.server.name for trip in trips])
+        variables["maintops_asks"] = {trip.server.name: _items(ask) for trip, ask in zip(trips, asks, strict=True)}
+        task = _loop(asks, "{{ maintops_asks[inventory_hostname] | default([]) }}")
     return json.dumps([{"hosts": "all", "gather_facts": False, "tasks": [task]}]), variables
 
 
-def _asks(trip: Trip, commands: Mapping[Script, str], connect_timeout: float) -> list[_Ask]:
+def _asks(trip: Trip, numbers: Mapping[Script, int], connect_timeout: float) -> list[_Ask]:
     # Ansible's su asks for a terminal; the armour survives what one does to bytes. sudo needs none, and without one the
     # server's complaints do not mix with its answer.
     terminal = trip.server.variables.get("ansible_become_method", "sudo") != "sudo"
     timeout = budget(trip, connect_timeout)
-    return [_Ask(commands[script], script.become, timeout, script.become and terminal) for script in trip.scripts]
+    return [_Ask(numbers[one], timeout, one.become, one.become and terminal) for one in trip.scripts]
 
 
-def _task(command: str, timeout: int | str, become: bool | str, terminal: bool | str) -> dict[str, Any]:
+def _items(asks: Sequence[_Ask]) -> list[dict[str, Any]]:
+    return [asdict(ask) for ask in asks]
+
+
+def _task(ask: _Ask, command: str) -> dict[str, Any]:
     return {
         "name": "ask",
         "raw": command,
         "args": {"executable": "/bin/sh"},
-        "timeout": timeout,
+        "timeout": ask.timeout,
         # Ansible lets a variable beat the keyword `become`, and a task's variables beat the inventory's.
-        "vars": {"ansible_become": become, "ansible_ssh_use_tty": terminal},
+        "vars": {"ansible_become": ask.become, "ansible_ssh_use_tty": ask.terminal},
     }
 
 
-def _looping_task(asks: Sequence[Sequence[_Ask]], names: Sequence[str]) -> tuple[dict[str, Any], dict[str, Any]]:
-    commands = list(dict.fromkeys(ask.command for trip in asks for ask in trip))
-    numbers = {command: number for number, command in enumerate(commands)}
-    variables = {
-        "maintops_commands": commands,
-        "maintops_asks": {
-            name: [[numbers[ask.command], ask.timeout, ask.become, ask.terminal] for ask in trip]
-            for name, trip in zip(names, asks, strict=True)
-        },
-    }
-    command = "{{ maintops_commands[maintops_ask[0]] }}"
-    task = _task(command, "{{ maintops_ask[1] }}", "{{ maintops_ask[2] }}", "{{ maintops_ask[3] }}") | {
-        "loop": "{{ maintops_asks[inventory_hostname] | default([]) }}",
-        "loop_control": {"loop_var": "maintops_ask", "index_var": NTH, "label": NTH},
-    }
-    return task, variables
+def _loop(asks: Sequence[Sequence[_Ask]], items: list[dict[str, Any]] | str) -> dict[str, Any]:
+    """The task for every ask there is; `items` are those of one server. A field that is the same in all is no template."""
+    every = [ask for trip in asks for ask in trip]
+    fields = {}
+    for name, value in asdict(every[0]).items():
+        fields[name] = value if all(getattr(ask, name) == value for ask in every) else f"{{{{ maintops_ask.{name} }}}}"
+    task = _task(_Ask(**fields), "{{ maintops_commands[maintops_ask.command] }}")
+    return task | {"loop": items, "loop_control": {"loop_var": "maintops_ask", "index_var": NTH, "label": NTH}}
 
 
 def limit(servers: Iterable[Server]) -> str:

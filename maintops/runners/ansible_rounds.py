@@ -8,7 +8,7 @@ from datetime import datetime
 from typing import Any
 
 from maintops.domain.ports import Clock, Delivery, Failure, FailureKind, Reply, Trip
-from maintops.runners.ansible_answers import is_passing, read_reply, sentence
+from maintops.runners.ansible_answers import complaint, is_passing, read_reply
 from maintops.runners.ansible_plays import NTH, secret_values
 
 _RESULTS = frozenset({"runner_on_ok", "runner_on_failed", "runner_on_unreachable", "runner_on_skipped"})
@@ -25,8 +25,7 @@ class _Flight:
 
 
 class Round:
-    """The trips of one run of ansible-playbook, and what has become of them. `ended`: Ansible has come to its end;
-    `stopped`: why maintops ended it instead."""
+    """The trips of one run of ansible-playbook, and what has become of them. `stopped`: why maintops ended it."""
 
     def __init__(self, trips: Sequence[Trip], clock: Clock) -> None:
         self._clock = clock
@@ -34,7 +33,7 @@ class Round:
         self._trips = dict(self._waiting)
         self._flights: dict[str, _Flight] = {}
         self._texts: list[str] = []
-        self.ended = False
+        self._ended = False
         self.stopped: str | None = None
 
     @property
@@ -46,6 +45,11 @@ class Round:
     def asking(self) -> list[Trip]:
         """The trips of the servers being asked."""
         return [self._trips[server] for server in self._flights]
+
+    @property
+    def is_over(self) -> bool:
+        """Whether there is nothing more to wait for: every server has its delivery, or Ansible has come to its end."""
+        return self._ended or not (self._waiting or self._flights)
 
     @property
     def has_begun(self) -> bool:
@@ -60,7 +64,7 @@ class Round:
     def hear(self, told: Mapping[str, Any]) -> Delivery | None:
         """Takes in one thing that the supervisor told; returns the delivery that it makes whole."""
         if "end" in told:
-            self.ended = True
+            self._ended = True
         self._texts += [text for name in ("text", "stdout") if (text := str(told.get(name, "")).strip())]
         event, server = told.get("event"), told.get("host")
         if server in self._waiting and event == "runner_on_start":
@@ -116,15 +120,6 @@ class Round:
     def reason(self) -> str:
         """Why Ansible did not ask, in its own words as far as it had any."""
         return complaint(self._texts) or "Ansible ended without asking it, and gave no reason"
-
-
-def complaint(texts: Sequence[str]) -> str:
-    """The error in what Ansible printed, with its place (file:line:column) where it names one; "" where there is none."""
-    printed = "\n".join(texts)
-    start = max(printed.find("[ERROR]: "), printed.find("ERROR! "))
-    if start < 0:
-        return ""
-    return sentence(printed[start:])
 
 
 class Errand:

@@ -1,7 +1,8 @@
 """Threads that ask many servers at once, and the watch that is kept over them.
 
 A flight is one server being asked. Its thread does the asking and may block; the watching thread, which is the
-caller's, reads the clock, asks whether the run must stop, and cuts flights that are to end by closing what they wait for.
+caller's, reads the clock, asks whether the run must stop, and cuts the flights that are to end, by closing what they
+wait for.
 """
 
 from __future__ import annotations

@@ -7,7 +7,6 @@ Read: plain and hashed (`|1|`) names, `[host]:port`, comma lists, the wildcards 
 from __future__ import annotations
 
 import base64
-import binascii
 import fcntl
 import hmac
 import os
@@ -143,7 +142,7 @@ class KnownHosts:
 
 
 def _lines(content: bytes) -> Iterator[_Line]:
-    for raw in content.decode("latin-1").splitlines():
+    for raw in content.decode("latin-1").split("\n"):
         words = raw.split()
         marker = words.pop(0) if words and words[0].startswith("@") else ""
         if len(words) < 3 or words[0].startswith("#") or marker not in ("", "@revoked", "@cert-authority"):
@@ -156,7 +155,7 @@ def _lines(content: bytes) -> Iterator[_Line]:
 def _key(kind: str, encoded: str) -> HostKey | None:
     try:
         blob = base64.b64decode(encoded, validate=True)
-    except binascii.Error:
+    except ValueError:
         return None
     # A key begins with its own type: 4 bytes of length, then the name.
     inner = blob[4 : 4 + int.from_bytes(blob[:4], "big")].decode("latin-1")
@@ -170,7 +169,7 @@ def _hash_matches(names: str, name: str) -> bool:
         return False
     try:
         salt, digest = base64.b64decode(parts[2]), base64.b64decode(parts[3])
-    except binascii.Error:
+    except ValueError:
         return False
     return hmac.compare_digest(hmac.digest(salt, name.encode(), "sha1"), digest)
 

@@ -1,8 +1,8 @@
 """The SSH client's configuration files, read as OpenSSH reads them (ssh_config(5)).
 
 Host and Match blocks, Include, wildcards, negation, first value wins. Match knows `all`, `host`, `originalhost`,
-`user`, `localuser`, `final` and `canonical` (which never holds: names are not canonicalised here); a server that
-another criterion (`exec` above all: nothing is run here) could matter for is refused.
+`user`, `localuser`, `final` and `canonical` (names are not canonicalised here, but both hold in a final pass); a server
+that another criterion (`exec` above all: nothing is run here) could matter for is refused.
 """
 
 from __future__ import annotations
@@ -27,12 +27,12 @@ _DEPTH = 16
 
 @dataclass(frozen=True, slots=True)
 class _Line:
-    """One directive. `words` are its arguments; `included` the lines of the files that an Include names."""
+    """One directive. `words` are its arguments; `included` the files that an Include names."""
 
     keyword: str
     words: tuple[str, ...]
     place: str
-    included: tuple[_Line, ...] = ()
+    included: tuple[tuple[_Line, ...], ...] = ()
 
 
 @dataclass(slots=True)
@@ -98,8 +98,8 @@ def _line(raw: str, place: str, folder: Path, depth: int) -> _Line:
     words = (parsed[2],) if keyword in _RAW else _words(parsed[2], place)
     if keyword != "include":
         return _Line(keyword, words, place)
-    lines = [line for word in words for file in _files(word, folder) for line in _read(file, folder, depth + 1)]
-    return _Line(keyword, words, place, tuple(lines))
+    files = [_read(file, folder, depth + 1) for word in words for file in _files(word, folder)]
+    return _Line(keyword, words, place, tuple(files))
 
 
 def _words(text: str, place: str) -> tuple[str, ...]:
@@ -119,8 +119,11 @@ def _gather(lines: Sequence[_Line], host: str, user: str | None) -> Options:
     question = _Question(host, user)
     _apply(lines, True, question)
     if question.again:
+        named = question.found.get("hostname")
         question.final = True
         _apply(lines, True, question)
+        question.found.pop("hostname", None)  # the second pass cannot change the name any more
+        question.found.update({"hostname": named} if named else {})
     return question.found
 
 
@@ -133,7 +136,8 @@ def _apply(lines: Sequence[_Line], allowed: bool, question: _Question) -> None:
         elif line.keyword == "match":
             active = allowed and _match(line, question)
         elif line.keyword == "include":
-            _apply(line.included, active, question)
+            for included in line.included:
+                _apply(included, active, question)
         elif active and line.words:
             keep(question.found, line.keyword, " ".join(line.words))
 
@@ -147,7 +151,7 @@ def _match(line: _Line, question: _Question) -> bool:
             continue
         if criterion in ("final", "canonical"):
             question.again |= criterion == "final"
-            if (question.final and criterion == "final") == word.startswith("!"):
+            if question.final == word.startswith("!"):
                 return False
             continue
         asked = _asked(criterion, question)

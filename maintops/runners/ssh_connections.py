@@ -173,7 +173,7 @@ def _open(hops: tuple[Hop, ...], means: Means, gates: Gates, flight: Flight) -> 
 class _Connection(Connection):  # type: ignore[misc]  # Fabric ships no types
     """A connection that leaves the configuration alone which it shares with all others.
 
-    Fabric writes what is no attribute of the class into its configuration, and rebuilds that while other threads read it.
+    Fabric writes what is no attribute of the class into its configuration, and rebuilds that while others read it.
     """
 
     inline_ssh_env = None

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-import binascii
 import re
 import threading
 from collections.abc import Iterator, Sequence
@@ -46,7 +45,7 @@ def _in_hardware(file: Path) -> bool:
     body = re.search(r"-----BEGIN OPENSSH PRIVATE KEY-----(.*?)-----END", text, re.DOTALL)
     try:
         content = base64.b64decode(body[1]) if body else b""
-    except binascii.Error:
+    except ValueError:
         return False
     return b"sk-ssh-ed25519@openssh.com" in content or b"sk-ecdsa-sha2-nistp256@openssh.com" in content
 
@@ -132,5 +131,5 @@ def _public(file: Path) -> bytes | None:
     try:
         words = Path(f"{file}.pub").read_text(encoding="latin-1").split()
         return base64.b64decode(words[1])
-    except (OSError, IndexError, binascii.Error):
+    except (OSError, IndexError, ValueError):
         return None

@@ -143,7 +143,7 @@ class _Hearing:
             return None
         said = self._errors.decode("utf-8", "replace") or self._flight.heard[-_EXCERPT:].decode("utf-8", "replace")
         if become is not None:
-            return Failure(FailureKind.UNREACHABLE, f"become refused: {_refusal(become, said, status)}")
+            return Failure(FailureKind.UNREACHABLE, f"become refused: {refusal(become, said, status)}")
         return Failure(FailureKind.UNREACHABLE, f"the server does not run the script: {_last_line(said, status)}")
 
     def _lost(self) -> Failure:
@@ -169,7 +169,8 @@ _COMPLAINTS = (
 )
 
 
-def _refusal(become: Become, said: str, status: int) -> str:
+def refusal(become: Become, said: str, status: int) -> str:
+    """What sudo meant, from what it said on standard error and its exit status."""
     for sign, meaning in _COMPLAINTS:
         if sign in said:
             return meaning.format(user=become.user)

@@ -232,7 +232,7 @@ def _tell(event: dict[str, Any]) -> bool:
     return False
 
 
-_KEPT = ("host", "task", "task_uuid", "task_path", "task_action", "role", "play", "ignore_errors", "processed", "dark")
+_KEPT = ("host", "task", "task_uuid", "task_path", "task_action", "role", "play", "ignore_errors", "failures")
 _DROPPED = frozenset({"invocation", "stdout_lines", "stderr_lines", "ansible_facts", "exception"})
 
 

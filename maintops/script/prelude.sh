@@ -1,14 +1,14 @@
 # shellcheck shell=sh
-# The part that every one-trip script has in common; compiling.py drops comments and indentation and appends
-# `begin`, one `ask` per question, and `end`. The stream that it writes is described in docs/frames.md.
+# The part that every one-trip script has in common; compiling.py drops comments and indentation, sets `kit` (what
+# part.sh says) and appends `begin`, one `ask` per question, and `end`. Its stream is described in docs/frames.md.
 #
 # It runs as `sh -c TEXT` under dash, bash or busybox, so neither $0 nor standard input mean anything, and it writes
-# no file. What it starts per question is counted: one shell for the question, one `head`, and forks of this shell.
+# no file. What it starts is counted: per question a shell, a `head` and a `sed`, beside forks of this shell.
 #
 # What shellcheck is told not to say: a variable that takes the rest of a line is not used (2034); what stands unquoted
-# is a list of process ids, a number or a command with its options (2046, 2086, 2013); `kit` is text for another shell
-# (2016); a shell without `ulimit -v` goes on without it (3045).
-# shellcheck disable=SC2034,SC2046,SC2086,SC2013,SC2016,SC3045
+# is a list of process ids, a number or a command with its options (2046, 2086, 2013); `kit` is set elsewhere (2154);
+# a shell without `ulimit -v` goes on without it (3045).
+# shellcheck disable=SC2034,SC2046,SC2086,SC2013,SC2154,SC3045
 
 # Whatever options and streams the caller's environment brought along. 3 is the answer; nothing else may write there.
 set +aefuvxC
@@ -20,20 +20,15 @@ umask 077
 unset ENV BASH_ENV CDPATH IFS BASH_XTRACEFD POSIXLY_CORRECT BLOCK_SIZE BLOCKSIZE DF_BLOCK_SIZE DU_BLOCK_SIZE \
   LS_BLOCK_SIZE TIME_STYLE TZ QUOTING_STYLE GREP_OPTIONS GREP_COLOR GREP_COLORS CLICOLOR_FORCE FORCE_COLOR COLUMNS \
   LINES LS_COLORS PS_FORMAT PS_PERSONALITY SYSTEMD_LESS SYSTEMD_LOG_LEVEL LESSOPEN LESSCLOSE
-unset key uid machine boot secret part cookie limiter guard kit clock now ticks seen over late job stage line text \
+unset digest uid machine boot secret cookie limiter splits guard kit clock now ticks seen over late job stage line text \
   status signal prey rows row pid found file rest
 cd /
 PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin${PATH:+:$PATH}
 export PATH LC_ALL=C LANG=C TERM=dumb PAGER=cat SYSTEMD_PAGER=cat SYSTEMD_COLORS=0 LESSSECURE=1
 
-# What the shell of every question knows: `part`. Its marks carry a word that no command's output can know; the reader
-# turns them into the grammar of maintops.domain.answers.parts. The word comes in a variable that is gone before the
-# question begins, so commands do not inherit it and process lists do not show it.
-kit='maintops_p=$MAINTOPS_PART;unset MAINTOPS_PART;part(){ case $1 in *[[:cntrl:]]*)maintops_n=$(printf %s "$1"|tr "[:cntrl:]" "?");;*)maintops_n=$1;;esac;printf "\n%s=%s\n" "$maintops_p" "$maintops_n";shift;("$@")&&:;printf "\n%s.%s\n" "$maintops_p" $?;}'
-
 # Prints a mark. A mark that cannot be written means that nobody listens any more: the script ends.
 say() {
-  printf '\n#%s %s\n' "$key" "$*" >&3 || exit 1
+  printf '\n#%s %s\n' "$digest" "$*" >&3 || exit 1
 }
 
 # Sets `now`: seconds since boot where the kernel says it, ticks of our clock otherwise. No process is started.
@@ -59,20 +54,24 @@ tick() {
 
 # begin DIGEST
 begin() {
+  digest=$1
   ticks=0
   renice -n 10 -p $$
   ionice -c 3 -p $$
+  # One look at two habits: a `head` that cannot count bytes, and a `sed` that takes a NUL for the end of a line.
   limiter='head -c '
-  head -c 1 || limiter='dd bs=1 count='
+  splits=0
+  case $(printf 'a\0bc' | head -c 3 | sed 's/^/ /') in
+    ' ab') ;;
+    ' a b') splits=1 ;;
+    *) limiter='dd bs=1 count=' ;;
+  esac
   # Without /proc a question's processes cannot be found: then `timeout`, if there is one, has to end it.
   [ -r /proc/self/environ ] || { command -v timeout && guard=timeout; }
   draw
   secret=$text
   draw
-  part=$text
-  draw
   cookie=$text
-  key=$1-$secret
   while read -r text rest uid now; do
     [ "$text" = Uid: ] && break
   done </proc/self/status
@@ -81,8 +80,10 @@ begin() {
   read -r boot </proc/sys/kernel/random/boot_id
   uid=${uid:-$(id -u)}
   look
-  say h 1 "$part" "${uid:--1}" "$machine" "${boot:--}" "$now" "$(id -un)"
+  say h 1 "$splits" "${uid:--1}" "$machine" "${boot:--}" "$now" "$(id -un)"
   trap 'ticks=$((ticks + 1))' ALRM
+  # Whoever ends this shell (sudo hands signals on) ends what it started.
+  trap 'hunt KILL $$; exit 1' HUP INT TERM
   tick 3>&- &
   clock=$!
 }
@@ -113,7 +114,7 @@ listen() {
     case $line in *"$secret"*) status=${line##*"$secret"} ;; esac
     break
   done
-  printf '\n#%s s %s%.2000s\n' "$key" "${status%%[!0-9]*}" "$text" >&3
+  printf '\n#%s s %s%.2000s\n' "$digest" "${status%%[!0-9]*}" "$text" >&3
 }
 
 # ask NUMBER SECONDS BYTES CHECK TEXT
@@ -126,10 +127,10 @@ ask() {
   say b "$1" "$3" "$now" "$4"
   {
     {
-      MAINTOPS_ASK=$cookie.$1. MAINTOPS_PART=$part ${guard:+$guard -s KILL $(($2 + 2))} sh -c "$kit
+      MAINTOPS_ASK=$cookie.$1. ${guard:+$guard -s KILL $(($2 + 2))} sh -c "$kit
 $5" 2>&5 3>&- 5>&-
       echo "$secret$?" >&5
-    } | $limiter$(($3 + 1)) >&3
+    } | $limiter$(($3 + 1)) | sed 's/^/ /' >&3
     echo "$secret." >&5
   } 5>&1 | listen &
   job=$!

@@ -34,8 +34,8 @@ MAX_ANSWER = 256 * 1024
 MAX_DEPTH = 100
 """Levels of lists and mappings within one fact that are kept."""
 
-MAX_BITS = 10_000
-"""Length of the longest whole number that is kept. Python refuses to read back numbers of more than 4 300 digits."""
+MAX_NUMBER = 10**4000
+"""Size from which on a whole number is not kept. Python refuses to write and read numbers of more than 4 300 digits."""
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 """Where times are counted from."""
@@ -108,10 +108,17 @@ def loads(document: str) -> Any:
 
 
 _AS_IT_IS = frozenset((str, bool, type(None)))
+_SMALL = 2**63
 
 
 def _measured(facts: Mapping[str, Any]) -> dict[str, Any]:
-    return {name: value if type(value) in _AS_IT_IS else _fact(value, name, 0) for name, value in facts.items()}
+    # Nearly every fact is plain text or a small number: those are not worth a call, of which a record makes hundreds.
+    return {
+        name: value
+        if (kind := type(value)) in _AS_IT_IS or (kind is int and -_SMALL < value < _SMALL)
+        else _fact(value, name, 0)
+        for name, value in facts.items()
+    }
 
 
 def _fact(value: Any, name: str, depth: int) -> Any:
@@ -119,7 +126,7 @@ def _fact(value: Any, name: str, depth: int) -> Any:
     if value is None or isinstance(value, str | bool):
         return value
     if isinstance(value, int):
-        return value if value.bit_length() <= MAX_BITS else None
+        return value if -MAX_NUMBER < value < MAX_NUMBER else None
     if isinstance(value, float):
         return value if isfinite(value) else None
     if depth == MAX_DEPTH:

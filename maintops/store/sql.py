@@ -55,7 +55,7 @@ _FOLLOWUPS_OF = (
     .order_by(followups.c.opened, followups.c.id)
 )
 # Held until the end of the transaction: events are numbered one after the other.
-_RUN_HELD = select(runs.c.ended).where(runs.c.id == bindparam("run")).with_for_update(key_share=True)
+_RUN_HELD = select(runs.c.ended).where(runs.c.id == bindparam("run")).with_for_update()
 _NEXT_EVENT = insert(events).from_select(
     ["run", "seq", "kind", "at", "document"],
     select(

@@ -39,6 +39,7 @@ events = Table(
     Column("kind", WORD, nullable=False),
     Column("at", BigInteger, nullable=False),
     Column("document", Text, nullable=False),
+    sqlite_with_rowid=False,
 )
 
 records = Table(
@@ -82,6 +83,7 @@ findings = Table(
     Column("document", Text, nullable=False),
     Index("ix_findings_server", "server", "state"),
     Index("ix_findings_state", "state"),
+    sqlite_with_rowid=False,
 )
 
 sightings = Table(
@@ -106,6 +108,7 @@ followups = Table(
     Column("document", Text, nullable=False),
     Index("ix_followups_server", "server", "state"),
     Index("ix_followups_state", "state", "opened"),
+    sqlite_with_rowid=False,
 )
 
 followup_findings = Table(
@@ -124,4 +127,5 @@ answers = Table(
     Column("ended", BigInteger, nullable=False),
     Column("body", LargeBinary, nullable=False),
     Index("ix_answers_ended", "ended"),
+    sqlite_with_rowid=False,
 )

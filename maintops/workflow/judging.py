@@ -159,11 +159,11 @@ def _judge_content(
 
 def _observe(memory: Memory, record: ServiceRecord, judged: Mapping[str, Judged], now: datetime) -> dict[str, Finding]:
     """The findings that this record changes or sees again, by id."""
-    known = {one.id: one for one in memory.findings}
+    known = {(one.check, one.subject): one for one in memory.findings}
     absent = [Cell(check, subject, Outcome.OK) for check, one in judged.items() for subject in one.absent]
     seen: dict[str, Finding] = {}
     for cell in (*record.cells, *absent):
-        before = known.get(finding_id(record.server, cell.check, cell.subject))
+        before = known.get((cell.check, cell.subject))
         after = observe(before, record.server, cell, record.id, now)
         if after is not None and after is not before:
             seen[after.id] = after

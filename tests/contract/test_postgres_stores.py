@@ -35,6 +35,7 @@ def said(url: str, kind: type[MaintopsError] = StoreError, secret: str = SECRET)
         open_store(url)
     shown = "".join(traceback.format_exception(raised.value)) + repr(raised.value)
     assert secret not in shown
+    assert "sqlalchemy.exc" not in shown  # its errors repeat statements and values
     return str(raised.value)
 
 
@@ -168,22 +169,6 @@ def test_a_followup_is_locked_while_its_server_is_judged(postgres_url: str, monk
 
     first.commit("r1", "r1-0003", "web1", judge, b"", NOW)
     second.change_followup(followup.id, lambda one: one)
-    first.close()
-    second.close()
-
-
-def test_two_workers_of_one_run_do_not_block_each_other(postgres_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Both have written a record of the run when both number its events."""
-    monkeypatch.setattr(connections, "LOCK_SECONDS", 0.5)
-    first, second = open_store(postgres_url), open_store(postgres_url)
-    first.begin(plan())
-
-    def judge(memory: Memory) -> Verdict:
-        keep(second, [bad()], index=2, server="web2")
-        return judging("r1", "r1-0001", "web1", [bad()])(memory)
-
-    first.commit("r1", "r1-0001", "web1", judge, b"", NOW)
-    assert [type(event).__name__ for event in first.events("r1")] == ["RunPlanned", "ServerAnswered", "ServerAnswered"]
     first.close()
     second.close()
 

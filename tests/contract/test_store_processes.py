@@ -13,6 +13,7 @@ import pytest
 from maintops.domain.findings import finding_id
 from maintops.domain.runs import ServerAnswered
 from maintops.store.opening import open_store
+from tests.store_samples import plan
 
 ROOT = Path(__file__).parents[2]
 
@@ -45,15 +46,23 @@ def start(stack: ExitStack, *words: str) -> subprocess.Popen[str]:
     return process
 
 
-def test_two_processes_lose_nothing(url: str, processes: ExitStack) -> None:
-    """They make the database at once, and each of their records must see what the one before left."""
-    both = [start(processes, "together", url, run, "web1", "20") for run in ("r1", "r2")]
-    for one in both:
+def let_go(processes: list[subprocess.Popen[str]]) -> None:
+    """Lets processes begin at once when all are ready, and waits for their good end."""
+    for one in processes:
         assert one.stdout is not None
         assert one.stdout.readline() == "ready\n"
-    for one in both:
-        _, errors = one.communicate("go\n", timeout=120)
+    for one in processes:
+        assert one.stdin is not None
+        one.stdin.write("go\n")
+        one.stdin.flush()
+    for one in processes:
+        _, errors = one.communicate(timeout=120)
         assert (one.returncode, errors) == (0, "")
+
+
+def test_two_processes_lose_nothing(url: str, processes: ExitStack) -> None:
+    """They make the database at once, and each of their records must see what the one before left."""
+    let_go([start(processes, "together", url, run, "web1", "1") for run in ("r1", "r2")])
     store = open_store(url)
     assert len(list(store.records())) == 40
     assert {finding.times for finding in store.findings()} == {40}
@@ -61,4 +70,14 @@ def test_two_processes_lose_nothing(url: str, processes: ExitStack) -> None:
     assert len(store.followups()) == 2
     for run in ("r1", "r2"):
         assert sum(isinstance(event, ServerAnswered) for event in store.events(run)) == 20
+    store.close()
+
+
+def test_two_processes_share_a_run(url: str, processes: ExitStack) -> None:
+    store = open_store(url)
+    store.begin(plan(servers=["web1", "web2"]))
+    let_go([start(processes, "together", url, "r1", server, first) for server, first in (("a", "101"), ("b", "201"))])
+    answered = [event for event in store.events("r1") if isinstance(event, ServerAnswered)]
+    assert {event.record for event in answered} == {one.id for one in store.records(run="r1")}
+    assert len(answered) == 40
     store.close()

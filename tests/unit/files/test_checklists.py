@@ -337,6 +337,8 @@ def test_a_mistake_in_the_head(folder: Path, text: str, mistake: str) -> None:
 def test_the_number_of_mistakes_is_bounded(folder: Path) -> None:
     unknown = "".join(f"sevrity{n}: 1\n" for n in range(20_000))
     assert len(told(folder, unknown)) <= 2 * MOST_MISTAKES
+    repeated = HEAD + "steps:\n" + "- {id: A-001, title: T, manual: M}\n" * 1000
+    assert len(told(folder, repeated)) == MOST_MISTAKES
 
 
 words = st.sampled_from(["", "x", "A-001", "smart", "{{ a", "5m"])

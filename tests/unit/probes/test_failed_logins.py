@@ -181,7 +181,12 @@ def test_only_the_last_hours_of_a_log_count(
     log.write_text(stamped(stamps[-1:], "sshd-session[9]") + stamped([(recent[0], said.format(1))], "cron[1]"))
     (tmp_path / "secure-20261121").write_text(stamped(stamps[:-1]))
     (tmp_path / "secure-20251121").write_text(stamped([(recent[0], said.format(2))]))
-    os.utime(tmp_path / "secure-20251121", (now - 90_000, now - 90_000))
+    for path, written in (
+        (log, now),
+        (tmp_path / "secure-20261121", now),
+        (tmp_path / "secure-20251121", now - 90_000),
+    ):
+        os.utime(path, (written, written))
     change = (
         ("/var/log/auth.log /var/log/secure /var/log/messages", f"/no/such {log}"),
         ("$(( $(date +%s)", f"$(( {now}"),

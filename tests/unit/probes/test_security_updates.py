@@ -166,6 +166,7 @@ def test_no_package_manager_is_not_measured() -> None:
         answer(dnf=(0, "garbage\n")),
         answer(zypper="garbage\n"),
         answer(zypper="A | B\n1 | 2\n"),
+        answer(zypper=ZYPPER + "v | Updates\n"),
         answer(lists="yes", apk="garbage\n"),
         Answer(answer(lists="yes", apt=APT).stdout, truncated=True),
     ],

@@ -79,7 +79,8 @@ def test_the_first_value_wins_and_includes_are_read_in_their_place() -> None:
     facts = only(
         PROBE,
         files(
-            'PermitRootLogin no\nInclude "d/*.conf"\nPasswordAuthentication yes\nX11Forwarding\tyes\nMaxAuthTries=3\nPort 2022\n',
+            'PermitRootLogin no\nInclude "d/*.conf"\nPasswordAuthentication yes\n'
+            "X11Forwarding\tyes\nMaxAuthTries=3\nPort 2022\n",
             a="PermitRootLogin yes\nPasswordAuthentication no # by policy\nPort 22\n",
             b="PasswordAuthentication yes\n",
         ),
@@ -97,7 +98,8 @@ def test_a_match_block_holds_for_some_and_ends_with_its_file() -> None:
     facts = only(
         PROBE,
         files(
-            "Include d/*.conf\nMaxAuthTries 5\nMatch User ben\nX11Forwarding yes\nInclude d/*.conf\nMatch all\nPermitRootLogin no\n",
+            "Include d/*.conf\nMaxAuthTries 5\nMatch User ben\nX11Forwarding yes\nInclude d/*.conf\n"
+            "Match all\nPermitRootLogin no\n",
             a="Match Address 192.0.2.0/24\nPasswordAuthentication no\nMaxAuthTries 2\n",
         ),
     ).facts
@@ -163,7 +165,8 @@ def test_the_question_follows_includes(shell: list[str], tmp_path: Path) -> None
     inside.mkdir()
     more = tmp_path / "elsewhere.conf"
     (tmp_path / "sshd_config").write_text(
-        "# PermitRootLogin yes\n\ninclude sshd_config.d/*.conf sshd_config.d/*.none\nPermitRootLogin yes\nX11Forwarding yes"
+        "# PermitRootLogin yes\n\ninclude sshd_config.d/*.conf sshd_config.d/*.none\n"
+        "PermitRootLogin yes\nX11Forwarding yes"
     )
     (inside / "20-b.conf").write_text("PermitRootLogin yes\nPasswordAuthentication no\n")
     (inside / "10-a.conf").write_text(f'PermitRootLogin no\nInclude="{more}"\n')

@@ -151,8 +151,14 @@ def test_host_name() -> None:
     ]
 
 
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=60)
-@given(st.binary(max_size=300), st.text(max_size=20))
+_word = st.sampled_from(
+    ["@revoked", "@cert-authority", "web1", "|1|", "|1|a|b", "|1|YQ==|YQ==", "ssh-rsa", "AAAA", "*", "!"]
+)
+_line = st.lists(st.one_of(_word, st.text(max_size=5)), max_size=5).map(lambda some: " ".join(some).encode())
+
+
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=100)
+@given(st.one_of(st.binary(max_size=300), st.lists(_line).map(b"\n".join)), st.sampled_from(["web1", "é", ""]))
 def test_no_file_is_too_strange_to_read(tmp_path: Path, content: bytes, name: str) -> None:
     (tmp_path / "known_hosts").write_bytes(content)
     assert KnownHosts([tmp_path / "known_hosts"]).standing(name, GOOD) in (Standing.UNKNOWN, Standing.CHANGED)

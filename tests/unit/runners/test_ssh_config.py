@@ -130,7 +130,7 @@ _line = st.one_of(
 
 
 @pytest.mark.skipif(shutil.which("ssh") is None, reason="ssh is missing: apt install openssh-client")
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=80, deadline=None)
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=40, deadline=None)
 @given(st.lists(_line, max_size=7), st.lists(_line.filter(lambda line: "Include" not in line), max_size=3))
 def test_lookup_finds_what_openssh_finds(tmp_path: Path, lines: list[str], more: list[str]) -> None:
     """`ssh -G` prints the options that OpenSSH would use."""

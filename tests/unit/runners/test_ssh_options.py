@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from contextlib import suppress
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -132,7 +134,5 @@ def test_the_first_layer_wins_and_keys_gather() -> None:
 @given(st.text(max_size=60))
 def test_no_arguments_are_too_strange_to_read(text: str) -> None:
     for read in (read_arguments, read_forwarder):
-        try:
-            read(text, "source")
-        except Unsupported as error:
-            assert str(error).startswith("source ")
+        with suppress(Unsupported):
+            assert read(text, "source") is not None

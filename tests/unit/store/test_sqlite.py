@@ -133,6 +133,7 @@ def subprocess_says(expression: str, before: str = "") -> str:
 def refused(path: Path | str) -> str:
     with pytest.raises(StoreError) as raised:
         open_store(f"sqlite:///{path}")
+    assert raised.value.__cause__ is None
     assert raised.value.__suppress_context__ or raised.value.__context__ is None
     assert str(path) in str(raised.value)
     return str(raised.value)
@@ -334,6 +335,7 @@ def test_a_full_disk_loses_nothing_that_was_written(path: Path, store: SqlStore)
     with pytest.raises(StoreError, match=f"no space left for the database {path}") as raised:
         fill(store)
     assert raised.value.__suppress_context__
+    assert raised.value.__cause__ is None
     kept = list(store.records())
     assert first.record in kept
     assert len(store.events("r1")) == 1 + len(kept)

@@ -31,6 +31,7 @@ def upgrade() -> None:
         sa.Column("kind", WORD, nullable=False),
         sa.Column("at", sa.BigInteger, nullable=False),
         sa.Column("document", sa.Text, nullable=False),
+        sqlite_with_rowid=False,
     )
     _create_records()
     _create_findings()
@@ -62,6 +63,7 @@ def _create_records() -> None:
         sa.Column("record", WORD, sa.ForeignKey("records.id"), primary_key=True),
         sa.Column("ended", sa.BigInteger, nullable=False),
         sa.Column("body", sa.LargeBinary, nullable=False),
+        sqlite_with_rowid=False,
     )
     op.create_index("ix_answers_ended", "answers", ["ended"])
 
@@ -82,6 +84,7 @@ def _create_findings() -> None:
         sa.Column("state", WORD, nullable=False),
         sa.Column("severity", WORD, nullable=False),
         sa.Column("document", sa.Text, nullable=False),
+        sqlite_with_rowid=False,
     )
     op.create_index("ix_findings_server", "findings", ["server", "state"])
     op.create_index("ix_findings_state", "findings", ["state"])
@@ -105,6 +108,7 @@ def _create_followups() -> None:
         sa.Column("state", WORD, nullable=False),
         sa.Column("opened", sa.BigInteger, nullable=False),
         sa.Column("document", sa.Text, nullable=False),
+        sqlite_with_rowid=False,
     )
     op.create_index("ix_followups_server", "followups", ["server", "state"])
     op.create_index("ix_followups_state", "followups", ["state", "opened"])

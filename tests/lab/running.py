@@ -1,0 +1,195 @@
+"""Runs `maintops` as a process, as a person would: a home, a current folder and an environment of its own, nobody
+else's settings.
+
+    desk = Desk(tmp_path, fleet)
+    desk.checklist(CHECKLIST)
+    ended = run_maintops(desk, "run", "checklist.yml", "-i", desk.inventory("s001"), "--format", "json")
+    ended.code, ended.document, ended.stderr
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from tests.lab.fleet import Fleet
+
+PATIENCE = 150.0
+"""Seconds after which a process hangs: no run of these tests takes a tenth of it on a machine with nothing else to do."""
+
+Cells = dict[str, list[dict[str, Any]]]
+
+
+@dataclass
+class Desk:
+    """Where a person sits: `folder` holds the home, the current folder and the temporary one; all of it is new.
+
+    `environment` is added to the processes' own. The database is SQLite in the home, unless `environment` says
+    otherwise; known_hosts are the fleet's.
+    """
+
+    folder: Path
+    fleet: Fleet
+    environment: Mapping[str, str] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        for one in (self.home, self.here, self.temporary):
+            one.mkdir(parents=True)
+
+    @property
+    def home(self) -> Path:
+        return self.folder / "home"
+
+    @property
+    def here(self) -> Path:
+        """The current folder."""
+        return self.folder / "here"
+
+    @property
+    def temporary(self) -> Path:
+        return self.folder / "tmp"
+
+    @property
+    def database(self) -> Path:
+        return self.home / "maintops.sqlite"
+
+    @property
+    def variables(self) -> dict[str, str]:
+        """The whole environment of a process here."""
+        return {
+            "PATH": "/usr/local/bin:/usr/bin:/bin",
+            "HOME": str(self.home),
+            "TMPDIR": str(self.temporary),
+            "LANG": "C.UTF-8",
+            "MAINTOPS_DATABASE_URL": f"sqlite:///{self.database}",
+            "MAINTOPS_KNOWN_HOSTS": str(self.fleet.known_hosts),
+            **self.environment,
+        }
+
+    def inventory(self, *names: str, **more: Mapping[str, Any]) -> str:
+        """Writes an inventory of these servers of the fleet, and of others under `more`; returns its path."""
+        hosts = {name: self.fleet.variables(name) for name in names} | more
+        file = self.here / f"inventory-{len(list(self.here.iterdir()))}.yml"
+        file.write_text(json.dumps({"all": {"hosts": hosts}}))  # every JSON document is YAML
+        return str(file)
+
+    def checklist(self, text: str, name: str = "checklist.yml") -> str:
+        """Writes a checklist; returns its path as it may be given to `run`."""
+        (self.here / name).write_text(text)
+        return f"./{name}"
+
+
+@dataclass(frozen=True)
+class Ended:
+    """What came of a process. `peak` is the most memory (bytes) that it or one of the processes that it started and
+    waited for ever had."""
+
+    code: int
+    stdout: str
+    stderr: str
+    peak: int
+
+    @cached_property
+    def document(self) -> Any:
+        """Standard output as JSON: the whole of it."""
+        try:
+            return json.loads(self.stdout)
+        except ValueError as error:
+            raise AssertionError(f"no JSON ({error}): {self.stdout[:2000]}\n{self.stderr}") from None
+
+    @property
+    def state(self) -> str:
+        """The run's state."""
+        return str(self.document["run"]["state"])
+
+    def server(self, name: str) -> dict[str, Any]:
+        """One server of the run's result."""
+        (found,) = [one for one in self.document["servers"] if one["server"] == name]
+        return dict(found)
+
+    def cells(self, name: str) -> Cells:
+        """One server's cells by check."""
+        cells: Cells = {}
+        for cell in self.server(name)["checks"]:
+            cells.setdefault(cell["id"], []).append(cell)
+        return cells
+
+    def cell(self, name: str, check: str) -> dict[str, Any]:
+        """The one cell of a check without subjects."""
+        (found,) = self.cells(name)[check]
+        return found
+
+    def outcomes(self, name: str) -> dict[str, str]:
+        """Check -> outcome, of checks without subjects."""
+        return {check: self.cell(name, check)["outcome"] for check in self.cells(name)}
+
+
+class Running:
+    """A `maintops` that is running."""
+
+    def __init__(self, desk: Desk, *arguments: str) -> None:
+        program = Path(sys.executable).parent / "maintops"
+        number = len(list(desk.folder.iterdir()))
+        self._stdout, self._stderr = desk.folder / f"stdout-{number}", desk.folder / f"stderr-{number}"
+        with self._stdout.open("xb") as out, self._stderr.open("xb") as error:
+            self._process = subprocess.Popen(
+                [program, *arguments],
+                stdin=subprocess.DEVNULL,
+                stdout=out,
+                stderr=error,
+                cwd=desk.here,
+                env=desk.variables,
+                start_new_session=True,
+            )
+
+    @property
+    def pid(self) -> int:
+        return self._process.pid
+
+    def interrupt(self) -> None:
+        """What Ctrl-C does."""
+        self._process.send_signal(signal.SIGINT)
+
+    def wait(self) -> Ended:
+        """Waits for its end; a process that hangs is killed, and fails the test."""
+        deadline = time.monotonic() + PATIENCE
+        while True:
+            pid, status, used = os.wait4(self.pid, os.WNOHANG)
+            if pid:
+                break
+            if time.monotonic() > deadline:
+                self._process.kill()
+                self._process.wait()
+                raise AssertionError(f"maintops hangs: {self._said(self._stderr)}")
+            time.sleep(0.02)
+        self._process.returncode = os.waitstatus_to_exitcode(status)
+        return Ended(
+            self._process.returncode, self._said(self._stdout), self._said(self._stderr), used.ru_maxrss * 1024
+        )
+
+    @staticmethod
+    def _said(file: Path) -> str:
+        return file.read_bytes().decode("utf-8", "surrogateescape")
+
+
+def run_maintops(desk: Desk, *arguments: str) -> Ended:
+    """Runs `maintops` to its end."""
+    return Running(desk, *arguments).wait()
+
+
+def begun(running: Running, *marks: Path) -> None:
+    """Waits until all of these files are there: servers make them to say where they are."""
+    deadline = time.monotonic() + PATIENCE
+    while not all(mark.exists() for mark in marks):
+        if time.monotonic() > deadline or not Path(f"/proc/{running.pid}").exists():
+            raise AssertionError(f"not begun: {running.wait()}")
+        time.sleep(0.02)

@@ -121,7 +121,7 @@ def _serve(programs: Path, folder: Path) -> Iterator[PostgresServer]:
             _wait(server, process)
             yield server
         finally:
-            process.send_signal(signal.SIGINT)  # its fast shutdown: connections are ended
+            process.send_signal(signal.SIGQUIT)  # its immediate shutdown: nothing is to be saved
             process.wait(START_SECONDS)
 
 

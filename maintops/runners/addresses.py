@@ -46,8 +46,9 @@ _JUMPS = 8
 class Hop:
     """One SSH login on the way to a server.
 
-    `keys` are the private keys given for it; none and no password: the agent's and the default keys are tried.
-    `agent` says whether the agent may be asked then. Times are in seconds; None means the engine's own default.
+    `keys` are the private keys given for it; none and no password: the agent's and the default keys are tried. `agent`
+    says whether the agent's keys may be tried where no given one can be used: not where the inventory gave them.
+    Times are in seconds; None means the engine's own default.
     """
 
     host: str
@@ -111,6 +112,7 @@ def _bastion(hop: Hop, target: Hop) -> Hop:
     return replace(
         hop,
         keys=hop.keys or target.keys,
+        agent=hop.agent if hop.keys else target.agent,
         known_hosts=tuple(dict.fromkeys(hop.known_hosts + target.known_hosts)),
         host_keys=max(hop.host_keys, target.host_keys, key=_ORDER.index),
     )
@@ -160,7 +162,7 @@ def _route(typed: str, given: Options, around: Surroundings, depth: int) -> tupl
     if depth > _JUMPS:
         raise Unsupported(f"the way to {typed} has more than {_JUMPS} bastions, or leads back to itself")
     options = merge([given, around.config.lookup(typed, given.get("user", [None])[0])])
-    target = _hop(typed, options, around)
+    target = _hop(typed, options, around, agent="identityfile" not in given)
     kind, _, value = options.get("proxy", [" none"])[0].partition(" ")
     if value.lower() == "none" or not value:
         return (target,)
@@ -180,7 +182,7 @@ def _route(typed: str, given: Options, around: Surroundings, depth: int) -> tupl
 
 def _direct(typed: str, given: Options, around: Surroundings) -> Hop:
     """A hop whose own ProxyJump does not count: the list that it is named in says how it is reached."""
-    return _hop(typed, merge([given, around.config.lookup(typed, given.get("user", [None])[0])]), around)
+    return _hop(typed, merge([given, around.config.lookup(typed, given.get("user", [None])[0])]), around, agent=True)
 
 
 def _destination(text: str) -> tuple[str, Options]:
@@ -196,7 +198,7 @@ def _destination(text: str) -> tuple[str, Options]:
     return found[2] or found[3], options
 
 
-def _hop(typed: str, options: Options, around: Surroundings) -> Hop:
+def _hop(typed: str, options: Options, around: Surroundings, *, agent: bool) -> Hop:
     host = expand(options["hostname"][0], {"h": typed}) if "hostname" in options else typed
     if not _HOST.fullmatch(host):
         raise Unsupported(f"{host!r} is not the name or address of a host")
@@ -207,7 +209,7 @@ def _hop(typed: str, options: Options, around: Surroundings) -> Hop:
         port,
         user,
         keys=tuple(Path(expand(key, tokens)).expanduser() for key in options.get("identityfile", ()) if key != "none"),
-        agent=options.get("identitiesonly", ["no"])[0].lower() != "yes",
+        agent=agent and options.get("identitiesonly", ["no"])[0].lower() != "yes",
         known_hosts=_known_hosts(options, tokens, around),
         host_keys=_stricter(around.host_keys, options.get("stricthostkeychecking", ["no"])[0]),
         connect_timeout=_number(options.get("connecttimeout", [None])[0], "ConnectTimeout"),

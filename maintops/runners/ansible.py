@@ -36,7 +36,7 @@ class AnsibleRunner:
     `inventory_sources` are what `-i` of Ansible takes; templates, plug-ins, vaults and variables in them are Ansible's to
     resolve. `known_hosts` is the one file to verify host keys with (None: the files that OpenSSH would use), `host_keys`
     what becomes of unknown ones, on bastions too: no inventory can weaken it. `connect_timeout` is in seconds.
-    A connection that was refused, reset or not answered is tried once more.
+    `retries` is how often a connection that was refused, reset or not answered is tried again.
     """
 
     name = "ansible"
@@ -50,12 +50,13 @@ class AnsibleRunner:
         clock: Clock,
         vault_password_file: Path | None = None,
         connect_timeout: float = 10,
+        retries: int = 1,
         pulse_every: float = PULSE_EVERY,
     ) -> None:
         self._sources = plays.sources(inventory_sources)
         self._policy = plays.Policy(known_hosts, host_keys)
         self._clock, self._vault_password_file = clock, vault_password_file
-        self._connect_timeout, self._pulse_every = connect_timeout, pulse_every
+        self._connect_timeout, self._retries, self._pulse_every = connect_timeout, retries, pulse_every
 
     def refusal(self, server: Server) -> str | None:
         """None: whatever Ansible can reach can be asked."""
@@ -70,7 +71,7 @@ class AnsibleRunner:
         with those whose turn had not come, as long as each run gets further than the one before.
         """
         yield from (self._refuse(trip) for trip in trips if not all(map(plays.fits, trip.scripts)))
-        errand = Errand([trip for trip in trips if all(map(plays.fits, trip.scripts))], self._clock)
+        errand = Errand([trip for trip in trips if all(map(plays.fits, trip.scripts))], self._clock, self._retries)
         for round_ in errand.rounds():
             for arrival in self._carry(round_, forks, stop):
                 sifted = errand.sift(arrival) if isinstance(arrival, Delivery) else arrival
@@ -81,7 +82,7 @@ class AnsibleRunner:
                 return
 
     def _refuse(self, trip: Trip) -> Delivery:
-        why = f"its script is too long for one command ({plays.LONGEST} bytes): split the checklist"
+        why = f"its script is too long for one command (packed, more than {plays.LONGEST} bytes): split the checklist"
         now = self._clock()
         return Delivery(
             trip.server.name, (Reply(b"", Failure(FailureKind.UNREACHABLE, why)),) * len(trip.scripts), now, now
@@ -211,8 +212,8 @@ class AnsibleRunner:
             folder=folder,
             files=plays.connection_files(folder, policy)
             | {"vars.json": json.dumps(everything), "limit": plays.limit(servers)},
-            links=plays.connection_links(policy),
-            cwd=folder,
+            links=plays.connection_links(policy) | plays.key_links(servers),
+            cwd=f"{folder}/{plays.HERE}",
             playbook=f"{folder}/play.json",
             inventory=self._sources,
             arguments=plays.arguments(folder, self._vault_password_file),

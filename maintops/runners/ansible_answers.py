@@ -9,35 +9,32 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from maintops.domain.ports import Failure, FailureKind, Reply, Script
-from maintops.runners.ansible_plays import BEGIN, END, HELPLESS
-
-SWOLLEN = 1.4
-"""How much longer an answer is in base64, line ends (a terminal's too) included."""
+from maintops.runners.ansible_plays import BEGIN, END
 
 LONGEST_SENTENCE = 200
 
 _ARMOUR = re.compile(r"[A-Za-z0-9+/]+={0,2}")
+_LISTED = re.compile(r"\\([0-7]{3}|[\\abfnrtv])")
+_LETTERS = {"\\": "\\", "a": "\a", "b": "\b", "f": "\f", "n": "\n", "r": "\r", "t": "\t", "v": "\v"}
 
 
 def read_reply(result: Mapping[str, Any], script: Script, secrets: Sequence[str]) -> Reply:
     """The reply that a task's result holds. `secrets` are kept out of every sentence."""
     stdout = result.get("stdout")
     lines = [line.strip("\r") for line in stdout.split("\n")] if isinstance(stdout, str) else []
-    if BEGIN in lines:
-        return _read_answer(lines[lines.index(BEGIN) + 1 :], script)
-    if HELPLESS in lines:
-        return _unreachable("the server has neither base64 nor openssl, one of which the ansible engine needs there")
-    return Reply(b"", read_failure(result, script, secrets))
+    begin = next((number for number, line in enumerate(lines) if line.startswith(BEGIN)), None)
+    if begin is None:
+        return Reply(b"", read_failure(result, script, secrets))
+    return _read_answer(lines[begin + 1 :], script, is_listed=lines[begin] == f"{BEGIN} sed")
 
 
-def _read_answer(lines: list[str], script: Script) -> Reply:
+def _read_answer(lines: list[str], script: Script, *, is_listed: bool) -> Reply:
     whole = END in lines
-    armour = [line for line in (lines[: lines.index(END)] if whole else lines) if _ARMOUR.fullmatch(line)]
-    too_long = sum(map(len, armour)) > script.limit * SWOLLEN
-    stream = _decode("".join(armour))[: script.limit]
-    if too_long:
+    armour = lines[: lines.index(END)] if whole else lines
+    stream = _decode_listed(armour) if is_listed else _decode_base64(armour)
+    if len(stream) > script.limit:
         why = f"the answer is longer than the {script.limit} bytes that it can have"
-        return Reply(stream, Failure(FailureKind.OVERFLOW, why))
+        return Reply(stream[: script.limit], Failure(FailureKind.OVERFLOW, why))
     if not whole:
         return Reply(stream, Failure(FailureKind.BROKEN, "the script was ended on the server before it was through"))
     if not stream:
@@ -45,12 +42,26 @@ def _read_answer(lines: list[str], script: Script) -> Reply:
     return Reply(stream)
 
 
-def _decode(armour: str) -> bytes:
-    """The bytes of as much base64 as is whole; openssl and base64 end theirs with `=`, a cut one has no end."""
+def _decode_base64(lines: list[str]) -> bytes:
+    """The bytes of as much base64 as is whole. What somebody else wrote in between (a terminal's guest) is passed over."""
+    armour = "".join(line for line in lines if _ARMOUR.fullmatch(line))
     try:
         return base64.b64decode(armour[: len(armour) // 4 * 4])
     except binascii.Error:
         return b""
+
+
+def _decode_listed(lines: list[str]) -> bytes:
+    """The bytes that `sed -n l` listed (POSIX): lines end with `$` and are folded with a backslash, other than printable
+    bytes are escaped. A dot was put after the last byte, so that its line end is known."""
+    text = "".join(line.removesuffix("\\") if _is_folded(line) else f"{line.removesuffix('$')}\n" for line in lines)
+    plain = _LISTED.sub(lambda found: _LETTERS.get(found[1]) or chr(int(found[1], 8)), text)
+    return plain.encode("latin-1", "replace").removesuffix(b".\n")
+
+
+def _is_folded(line: str) -> bool:
+    """Whether a line goes on: it ends in a backslash that is not the second of a pair."""
+    return (len(line) - len(line.rstrip("\\"))) % 2 == 1
 
 
 # --- failures ---------------------------------------------------------------------------------------------------------
@@ -196,7 +207,3 @@ def _hide(text: str, secrets: Sequence[str]) -> str:
     for secret in secrets:
         text = text.replace(secret, "***")
     return text
-
-
-def _unreachable(why: str) -> Reply:
-    return Reply(b"", Failure(FailureKind.UNREACHABLE, why))

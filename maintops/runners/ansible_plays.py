@@ -1,18 +1,18 @@
 """What is given to Ansible: the play that carries scripts, the variables, the limit, and how host keys are verified.
 
-Pure: values in, texts of files out. The inventories stay Ansible's own business; what is written here only names servers
+Values in, texts of files out. The inventories stay Ansible's own business; what is written here only names servers
 and says what is to be done on them.
 """
 
 from __future__ import annotations
 
-import base64
 import json
 import math
 import re
 import shlex
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -20,25 +20,30 @@ from maintops.domain.ports import Script, Trip
 from maintops.domain.servers import Server
 from maintops.runners.addresses import HostKeys
 
-BEGIN, END, HELPLESS = "#maintops-begin", "#maintops-end", "#maintops-no-base64"
-"""Lines around an answer, and the line of a server that has no tool for base64."""
+BEGIN, END = "#maintops-begin", "#maintops-end"
+"""Lines around an answer; the first names the armour that it is in: base64 or sed."""
 
-LONGEST = (128 * 1024 - 4096) * 3 // 4
-"""Bytes that a script may have: one argument of a program takes 128 KiB (in base64), sudo and shells add theirs."""
+LONGEST = 128 * 1024 - 4096
+"""Bytes that a packed script may have: one argument of a program takes 128 KiB, sudo and shells add theirs."""
 
 SLACK = 15.0
 """Seconds that a script may take beyond its own: login files of a shell, sudo, a slow line."""
 
+HERE = "here"
+"""The folder in the private one where Ansible is started."""
+
 NTH = "maintops_nth"
 """The variable that says which of a trip's scripts a result belongs to."""
 
-# `raw` templates its text and hands bytes on as they come, so the script travels in base64 and the answer comes back in
-# it. There is no single quote in here, so that quoting it (a shell's, and sudo's shell once more) adds next to nothing.
-_CARRIER = (
-    f'if command -v base64 >/dev/null 2>&1;then d="base64 -d" e=base64;'
-    f'elif command -v openssl >/dev/null 2>&1;then d="openssl base64 -d -A" e="openssl base64";'
-    f'else echo "{HELPLESS}";exit;fi;'
-    f'echo "{BEGIN}";sh -c "$(printf %s PACKED|$d)" </dev/null 2>/dev/null|$e;echo "{END}"'
+# `raw` templates its text and hands bytes on as they come, and shells have ideas of their own: what means anything to
+# Jinja2, to a shell within quotes or to csh travels as an octal escape of `printf %b`, which every shell has. The answer
+# comes back in base64, where there is neither that nor openssl as sed tells bytes (`l`), with a dot after the last.
+_ESCAPES = {ord(sign): f"\\0{ord(sign):03o}" for sign in "\\'\"$`!{"} | {ord("\n"): "\\n"}
+_UNPACK = (
+    "if command -v base64 >/dev/null 2>&1;then k=base64;e() { base64;};"
+    'elif command -v openssl >/dev/null 2>&1;then k=base64;e() { openssl base64;};'
+    "else k=sed;e() { { cat;echo .;}|LC_ALL=C sed -n l;};fi;"
+    f'echo "{BEGIN} $k";/bin/sh -c "$(printf %b "$1")" </dev/null 2>/dev/null|e;echo "{END}"'
 )
 
 
@@ -50,14 +55,20 @@ class Policy:
     host_keys: HostKeys
 
 
+@lru_cache(maxsize=64)
+def pack(text: str) -> str:
+    """A script's text as `printf %b` takes it, with nothing in it that anybody on the way would touch."""
+    return text.translate(_ESCAPES)
+
+
 def fits(script: Script) -> bool:
     """Whether a script is short enough to travel as one argument of a program."""
-    return len(script.text) <= LONGEST
+    return len(pack(script.text)) <= LONGEST
 
 
 def carrier(script: Script) -> str:
     """The command that runs a script on a server."""
-    return _CARRIER.replace("PACKED", base64.b64encode(script.text.encode("ascii")).decode())
+    return f"/bin/sh -c '{_UNPACK}' sh '{pack(script.text)}'"
 
 
 def budget(trip: Trip, connect_timeout: float) -> int:
@@ -117,7 +128,6 @@ def _task(ask: _Ask, command: str) -> dict[str, Any]:
     return {
         "name": "ask",
         "raw": command,
-        "args": {"executable": "/bin/sh"},
         "timeout": ask.timeout,
         # Ansible lets a variable beat the keyword `become`, and a task's variables beat the inventory's.
         "vars": {"ansible_become": ask.become, "ansible_ssh_use_tty": ask.terminal},
@@ -218,6 +228,18 @@ def connection_links(policy: Policy) -> dict[str, str]:
     if policy.known_hosts is None or policy.host_keys == "off":
         return {}
     return {"known_hosts": str(policy.known_hosts.expanduser().absolute())}
+
+
+def key_links(servers: Iterable[Server]) -> dict[str, str]:
+    """Links to keys that the inventory names by a relative path. Ansible is started in a folder of ours (it takes
+    plug-ins from the folder where it is started), yet such a path means one from where the user stands."""
+    named = {str(server.variables.get(name) or "") for server in servers for name in _KEY_VARIABLES}
+    relative = {name: Path(name).absolute() for name in named if _RELATIVE.fullmatch(name) and ".." not in name}
+    return {f"{HERE}/{name}": str(path) for name, path in relative.items() if path.is_file()}
+
+
+_KEY_VARIABLES = ("ansible_ssh_private_key_file", "ansible_private_key_file")
+_RELATIVE = re.compile(r"[\w.][\w./ @+-]*")
 
 
 def ansible_variables(folder: str, connect_timeout: float) -> dict[str, str]:

@@ -157,8 +157,9 @@ def listed_hosts(printed: str) -> Iterator[str]:
 
 def _read_ok(told: Mapping[str, Any], secrets: Sequence[str]) -> Previewed:
     result = told.get("res") or {}
-    if "censored" in result:
-        return Previewed(_name(told), "ok", message=_HIDDEN)
+    if "censored" in result:  # whether it changed anything went with the rest; Ansible's own line still tells
+        status = "changed" if str(told.get("stdout", "")).lstrip().startswith("changed:") else "ok"
+        return Previewed(_name(told), status, message=_HIDDEN)
     return Previewed(_name(told), "changed" if result.get("changed") else "ok", _diff_text(result))
 
 

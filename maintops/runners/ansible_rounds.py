@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -123,20 +124,21 @@ class Round:
 
 
 class Errand:
-    """One call of a runner: which trips go into which round, and which deliveries are worth another try first."""
+    """One call of a runner: which trips go into which round, and which deliveries are worth another try first (each
+    server at most `retries` times)."""
 
-    def __init__(self, trips: Sequence[Trip], clock: Clock) -> None:
-        self._trips, self._clock = trips, clock
-        self._tried: set[str] = set()
+    def __init__(self, trips: Sequence[Trip], clock: Clock, retries: int) -> None:
+        self._trips, self._clock, self._retries = trips, clock, retries
+        self._tries: Counter[str] = Counter()
         self._held: dict[str, Delivery] = {}
 
     @property
     def held(self) -> list[Delivery]:
-        """The deliveries that wait for a second try."""
+        """The deliveries that wait for another try."""
         return list(self._held.values())
 
     def rounds(self) -> Iterator[Round]:
-        """One round for all; others for those whose turn did not come in it, and for second tries."""
+        """One round for all; others for those whose turn did not come in it, and for further tries."""
         waiting = list(self._trips)
         while waiting:
             yield (round_ := Round(waiting, self._clock))
@@ -145,8 +147,8 @@ class Errand:
     def sift(self, delivery: Delivery) -> Delivery | None:
         """The delivery; None where it is held back because asking again may help."""
         server = delivery.server
-        if server not in self._tried and _is_worth_another(delivery):
-            self._tried.add(server)
+        if self._tries[server] < self._retries and _is_worth_another(delivery):
+            self._tries[server] += 1
             self._held[server] = delivery
             return None
         self._held.pop(server, None)

@@ -59,8 +59,8 @@ class Flight:
         self._deadline = time.monotonic() + seconds
 
     def land(self, failure: Failure | None) -> None:
-        """A script has its reply: what was heard, and what went wrong."""
-        self.replies.append(Reply(bytes(self.heard), self._ended or failure))
+        """A script has its reply: what was heard, and what went wrong; where the flight was cut, that is why."""
+        self.replies.append(Reply(bytes(self.heard), failure and (self._ended or failure)))
         self.script, self.heard, self._deadline = None, bytearray(), None
 
     def end(self, failure: Failure) -> None:
@@ -112,7 +112,7 @@ class Crew:
         self._flights: dict[str, Flight] = {}
         # A reader that is slower than the servers makes the threads wait: answers do not pile up. None: a thread ended.
         self._arrivals: queue.Queue[Delivery | Exception | None] = queue.Queue(count)
-        self._ended = threading.Event()
+        self._reason: str | None = None
         self._dismissed = threading.Event()
         self._threads = [threading.Thread(target=self._work, name=f"trip-{n}", daemon=True) for n in range(count)]
 
@@ -125,6 +125,7 @@ class Crew:
             if arrival is not None:
                 yield arrival
             now = time.monotonic()
+            self._end_overdue(now)
             if given_up == math.inf and (reason := stop()) is not None:
                 given_up = now + PATIENCE
                 self._end_all(reason)
@@ -153,7 +154,6 @@ class Crew:
             try:
                 arrival = self._arrivals.get(timeout=TICK)
             except queue.Empty:
-                self._end_overdue()
                 yield None
                 continue
             if isinstance(arrival, Exception):
@@ -165,12 +165,11 @@ class Crew:
                 yield arrival
 
     def _end_all(self, reason: str) -> None:
-        self._ended.set()
+        self._reason = reason
         for flight in list(self._flights.values()):
             flight.end(Failure(FailureKind.STOPPED, reason))
 
-    def _end_overdue(self) -> None:
-        now = time.monotonic()
+    def _end_overdue(self, now: float) -> None:
         for flight in list(self._flights.values()):
             if flight.overdue(now):
                 flight.end(Failure(FailureKind.OVERTIME, "the script did not end within its own time"))
@@ -193,12 +192,12 @@ class Crew:
 
     def _take(self) -> Flight | None:
         with self._taking:
-            trip = None if self._ended.is_set() else next(self._waiting, None)
+            trip = None if self._reason is not None else next(self._waiting, None)
             if trip is None:
                 return None
             flight = self._flights[trip.server.name] = Flight(trip, self._clock())
-        if self._ended.is_set():  # it began while the others were being ended
-            flight.end(Failure(FailureKind.STOPPED, "maintops ended the run"))
+        if self._reason is not None:  # it began while the others were being ended
+            flight.end(Failure(FailureKind.STOPPED, self._reason))
         return flight
 
     def _bring(self, arrival: Delivery | Exception | None) -> None:

@@ -128,6 +128,8 @@ class _Gate:
         if self._failed is not None and time.monotonic() < self._failed[0] + self.MEMORY:
             raise self._failed[1]
         if self.connection is None or not self.connection.is_connected:
+            if self.connection is not None:
+                _hang_up(self.connection)
             try:
                 self.connection = open_()
             except NoWay as error:
@@ -155,11 +157,12 @@ def _try_hard(hops: Sequence[Hop], means: Means, gates: Gates, flight: Flight) -
 
 def _open(hops: tuple[Hop, ...], means: Means, gates: Gates, flight: Flight) -> Connection:
     hop = hops[-1]
+    connection = _connection(hop, means)
     way = gates.channel(hops[:-1], hop, flight) if len(hops) > 1 else _dial(hop, means, flight)
     flight.hold(lambda: _sever(way))
     dialled = time.monotonic()
-    connection = _connection(hop, means, way)
     try:
+        connection.connect_kwargs["sock"] = way
         connection.open()
     except Exception as error:
         _hang_up(connection)
@@ -179,7 +182,8 @@ class _Connection(Connection):  # type: ignore[misc]  # Fabric ships no types
     inline_ssh_env = None
 
 
-def _connection(hop: Hop, means: Means, way: socket.socket | Channel) -> Connection:
+def _connection(hop: Hop, means: Means) -> Connection:
+    """A connection that is not open yet, and has no socket."""
     book, name = means.book(hop.known_hosts), host_name(hop.host, hop.port)
     seconds = _patience(hop, means)
     connection = _Connection(
@@ -188,7 +192,6 @@ def _connection(hop: Hop, means: Means, way: socket.socket | Channel) -> Connect
         port=hop.port,
         config=means.config,
         connect_kwargs={
-            "sock": way,
             "timeout": seconds,
             "banner_timeout": seconds,
             "auth_timeout": AUTH_TIMEOUT,
@@ -267,7 +270,8 @@ class _Login:
                     if not accepted:
                         return
         except Unusable as error:
-            raise NoWay(f"no login as {hop.user} on {hop.host}: {error}") from error
+            if hop.password is None:
+                raise NoWay(f"no login as {hop.user} on {hop.host}: {error}") from error
         if hop.password is not None:
             accepted = _let_in(transport, partial(transport.auth_password, hop.user, hop.password))
         if accepted:
@@ -276,7 +280,7 @@ class _Login:
     def _why(self, tried: int, accepted: Sequence[str]) -> str:
         hop = self._hop
         ways = [f"the key {' or '.join(str(file) for file in hop.keys)}"] if hop.keys else []
-        ways += [f"{tried} keys of the agent and of ~/.ssh"] if not hop.keys and hop.password is None else []
+        ways += [f"{tried} keys of the agent and of ~/.ssh"] if hop.agent and hop.password is None else []
         ways += ["the password of the inventory"] if hop.password is not None else []
         offers = f"; it accepts: {readable(', '.join(accepted))}" if any(accepted) else ""
         return f"{hop.host} does not let {hop.user} in with {' or '.join(ways)}{offers}"

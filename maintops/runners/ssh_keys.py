@@ -69,7 +69,8 @@ class Keyring:
     def keys(self, hop: Hop) -> Iterator[list[PKey]]:
         """The keys to try for a hop, in order. Raises Unusable where keys were given and none of them can be used.
 
-        Keys that were given are the only ones; else the agent's and the default files, unless a password was given.
+        Keys that were given are the only ones (where none of them can be used: those of the agent, if the hop says so);
+        else the agent's and the default files, unless a password was given.
         """
         given = [self._load(file) for file in hop.keys]
         if (given or hop.password is not None) and not any(isinstance(one, _Problem) for one in given):
@@ -95,9 +96,9 @@ class Keyring:
                 problems.append(loaded.why)
             else:
                 keys.append(loaded)
-        if not keys:
+        if not keys and not (hop.agent and held):
             raise Unusable("; ".join(problems))
-        return keys
+        return keys or list(held)
 
     def _usual(self, hop: Hop, held: Sequence[PKey]) -> list[PKey]:
         files = [self._load(Path.home() / ".ssh" / name) for name in DEFAULT_KEYS]

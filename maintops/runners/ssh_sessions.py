@@ -135,8 +135,6 @@ class _Hearing:
         self._channel.status_event.wait(_LINGER)
         self._drain()
         status = self._channel.exit_status
-        if self._flight.ended is not None:
-            return self._flight.ended
         if status < 0:
             return self._lost()
         if status == 0 or self._script.digest.encode() in self._flight.heard:

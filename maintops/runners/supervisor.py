@@ -168,11 +168,13 @@ def _namespace() -> int:
 
 
 def _write_files(folder: Path, job: dict[str, Any]) -> None:
+    Path(job["cwd"]).mkdir()
     for name, text in job["files"].items():
         path = folder / name
         path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         path.write_text(text, encoding="utf-8")
     for name, target in job["links"].items():
+        (folder / name).parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         (folder / name).symlink_to(target)
 
 
@@ -226,8 +228,9 @@ def _tell(event: dict[str, Any]) -> bool:
     result = data.get("res")
     if isinstance(result, dict):
         result = {key: value for key, value in result.items() if key not in _DROPPED}
-    told: dict[str, Any] = {"event": event["event"], "stdout": event.get("stdout", "") if result is None else ""}
-    told |= {name: data[name] for name in _KEPT if data.get(name) is not None}
+    told = {name: data[name] for name in _KEPT if data.get(name) is not None} | {"event": event["event"]}
+    if result is None or "censored" in result:  # what Ansible printed is all there is to know
+        told["stdout"] = event.get("stdout", "")
     _say(told if result is None else told | {"res": result})
     return False
 

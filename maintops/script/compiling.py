@@ -15,7 +15,7 @@ from maintops.domain.ports import Script
 from maintops.errors import UsageError
 
 FORMAT = 1
-"""Changes whenever streams of an older script could be misread; it is part of every digest."""
+"""The version of the frames, and part of every digest: it changes when older streams could be misread."""
 
 LARGEST = (128 * 1024 - 1024) // 4 * 3
 """Bytes that a script may have: in base64, with 1 KiB for what stands around it, it must fit into one argument of a
@@ -43,15 +43,16 @@ _NOT_A_WORD = re.compile(r"[^!-~]")
 def compile_script(questions: Sequence[Question], *, become: bool) -> Script:
     """The script that asks these questions in this order; equal questions always give an equal script.
 
-    A question's timeout is rounded up to whole seconds, at least one. Raises UsageError when the script is too large to
-    travel as one argument, and ValueError for two questions of one check or a text with a NUL.
+    A question's timeout is rounded up to whole seconds, at least one. `Script.limit` allows for output of nothing but
+    newlines, each of which grows by one byte on the way. Raises UsageError when the script is too large to travel as
+    one argument, and ValueError for two questions of one check or a text with a NUL.
     """
     checks = tuple(question.check for question in questions)
     if len(set(checks)) < len(checks):
         raise ValueError("two questions of one check in one script")
     digest = _digest(questions, become)
     asked = [_ask(number, question) for number, question in enumerate(questions)]
-    text = "".join([_prelude(), f"begin {digest}\n", *asked, f"end {len(asked)}\n"])
+    text = "".join([_common(), f"begin {digest}\n", *asked, f"end {len(asked)}\n"])
     if len(text) > LARGEST:
         raise UsageError(_too_large(len(text), dict(zip(checks, map(len, asked), strict=True))))
     return Script(
@@ -60,7 +61,7 @@ def compile_script(questions: Sequence[Question], *, become: bool) -> Script:
         become=become,
         checks=checks,
         seconds=float(START + sum(_seconds(question) + GRACE for question in questions)),
-        limit=BANNER + MARKS + sum(question.limit + 1 + EXCERPT + MARKS for question in questions),
+        limit=BANNER + MARKS + sum(2 * (question.limit + 1) + EXCERPT + MARKS for question in questions),
     )
 
 
@@ -71,10 +72,14 @@ def _digest(questions: Sequence[Question], become: bool) -> str:
 
 
 @functools.cache
-def _prelude() -> str:
-    lines = Path(__file__).with_name("prelude.sh").read_text("ascii").splitlines()
-    bare = (line.lstrip() for line in lines)
-    return "".join(line + "\n" for line in bare if line and not line.startswith("#"))
+def _common() -> str:
+    prelude = "".join(line + "\n" for line in _bare("prelude.sh"))
+    return f"{prelude}kit={_word(' '.join(_bare('part.sh')))}\n"
+
+
+def _bare(name: str) -> list[str]:
+    lines = (line.lstrip() for line in Path(__file__).with_name(name).read_text("ascii").splitlines())
+    return [line for line in lines if line and not line.startswith("#")]
 
 
 def _ask(number: int, question: Question) -> str:

@@ -52,20 +52,26 @@ tick() {
   done
 }
 
+# Prints ` ab`, or ` a b` where `sed` divides at a NUL (the substitution around it drops NULs), or nothing.
+try() {
+  printf 'a\0bc' | ${limiter}3 | sed 's/^/ /'
+}
+
 # begin DIGEST
 begin() {
   digest=$1
   ticks=0
   renice -n 10 -p $$
   ionice -c 3 -p $$
-  # One look at two habits: a `head` that cannot count bytes, and a `sed` that takes a NUL for the end of a line.
+  # Two habits differ: a `head` may be unable to count bytes, a `sed` may take a NUL for the end of a line.
   limiter='head -c '
+  text=$(try)
+  [ "$text" ] || {
+    limiter='dd bs=1 count='
+    text=$(try)
+  }
   splits=0
-  case $(printf 'a\0bc' | head -c 3 | sed 's/^/ /') in
-    ' ab') ;;
-    ' a b') splits=1 ;;
-    *) limiter='dd bs=1 count=' ;;
-  esac
+  [ "$text" = ' a b' ] && splits=1
   # Without /proc a question's processes cannot be found: then `timeout`, if there is one, has to end it.
   [ -r /proc/self/environ ] || { command -v timeout && guard=timeout; }
   draw

@@ -35,13 +35,13 @@ class Heard:
 
 @dataclass(frozen=True, slots=True)
 class _Opening:
-    """The header, where its line ends, and the secret words that it agrees upon: what every later mark begins with,
-    and what marks of `part` begin with."""
+    """The header, where its line ends, and what every later mark begins with. `splits`: the server's sed takes a NUL
+    for the end of a line, so there is a space behind every NUL too."""
 
     header: Header
     end: int
     mark: bytes
-    part: bytes
+    splits: bool
 
 
 @dataclass(slots=True)
@@ -59,8 +59,7 @@ class _Asking:
 
 
 _HEADER = re.compile(
-    rb"(#[0-9a-f]+-[!-~]{1,64}) h 1 ([!-~]{1,64}) (-1|\d{1,10}) "
-    rb"([0-9a-f]{1,64}|-) ([!-~]{1,64}) [!-~]{1,32} ([^\n]{0,256})\n"
+    rb"#[0-9a-f]+ h 1 ([01]) (-1|\d{1,10}) ([0-9a-f]{1,64}|-) ([!-~]{1,64}) [!-~]{1,32} ([^\n]{0,256})\n"
 )
 _TIME = rb"(\d{1,12}(?:\.\d{1,9})?)"
 _BEGIN = re.compile(rb"b (\d{1,6}) (\d{1,18}) " + _TIME + rb" [^\n]*")
@@ -110,14 +109,14 @@ def _name(number: int, script: Script) -> str | None:
 
 def _open(stream: bytes, script: Script) -> _Opening | None:
     """The first header of this script that stands at the beginning of a line."""
-    sign = b"#" + script.digest.encode() + b"-"
+    sign = b"#" + script.digest.encode() + b" "
     at = -1
     while (at := stream.find(sign, at + 1)) >= 0:
         found = _HEADER.match(stream, at)
         if found and stream[max(at - 1, 0) : at] in (b"", b"\n"):
-            mark, part, uid, machine, boot, user = found.groups()
+            splits, uid, machine, boot, user = found.groups()
             header = Header(_known(machine), _known(boot), user.decode("utf-8", "replace"), int(uid))
-            return _Opening(header, found.end() - 1, b"\n" + mark + b" ", b"\n" + part)
+            return _Opening(header, found.end() - 1, b"\n" + sign, splits == b"1")
     return None
 
 
@@ -143,46 +142,20 @@ def _status(line: bytes) -> int | None:
 
 
 def _answer(stream: bytes, opening: _Opening, asking: _Asking, at: int, until: float, late: bool) -> Answer:
-    raw = stream[asking.body : at if asking.closed < 0 else asking.closed]
+    output = _bare(stream[asking.body : at if asking.closed < 0 else asking.closed], opening.splits)
     excerpt = b"" if asking.excerpt < 0 else stream[asking.excerpt : at]
-    truncated = len(raw) > asking.limit
     return Answer(
-        stdout=_with_parts(raw[: asking.limit], opening.part, truncated),
+        stdout=output[: asking.limit],
         stderr=(b"\n" + excerpt).replace(b"\n!", b"\n")[1:],
         status=None if late else asking.status,
-        truncated=truncated,
+        truncated=len(output) > asking.limit,
         timed_out=late,
         seconds=round(max(0.0, until - asking.since), 3),
     )
 
 
-def _with_parts(raw: bytes, mark: bytes, truncated: bool) -> bytes:
-    """Output in which the marks of `part` are written as `maintops.domain.answers.parts` reads them."""
-    if truncated:
-        raw = _without_cut_mark(raw, mark)
-    before, *pieces = raw.split(mark)
-    if not pieces:
-        return raw
-    written = [before]
-    for piece in pieces:
-        line, _, rest = piece.partition(b"\n")
-        if written[-1] and not written[-1].endswith(b"\n"):
-            written.append(b"\n")
-        written.append(line + b"\n")
-        written.append(_indented(rest) if line[:1] == b"=" else rest)
-    return b"".join(written)
-
-
-def _indented(output: bytes) -> bytes:
-    if not output:
-        return b""
-    return b" " + output.removesuffix(b"\n").replace(b"\n", b"\n ") + b"\n"
-
-
-def _without_cut_mark(raw: bytes, mark: bytes) -> bytes:
-    """Output that was cut in the middle of a mark loses what is left of it."""
-    last = raw.rfind(mark)
-    if last >= 0 and b"\n" not in raw[last + 1 :]:
-        return raw[:last]
-    cut = next((mark[:size] for size in range(len(mark), 1, -1) if raw.endswith(mark[:size])), b"")
-    return raw.removesuffix(cut)
+def _bare(framed: bytes, splits: bool) -> bytes:
+    """Output without the space that stands before every line. What it does not end with, the command did not print:
+    the newline before the next mark belongs to the mark."""
+    output = framed[1:].replace(b"\n ", b"\n")
+    return output.replace(b"\0 ", b"\0") if splits else output

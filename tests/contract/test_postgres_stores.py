@@ -136,6 +136,17 @@ def test_commits_are_durable_even_where_the_database_is_set_to_less(postgres_ser
     store.close()
 
 
+def test_the_schema_is_made_by_one_process_at_a_time(postgres_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(connections, "LOCK_SECONDS", 0.2)
+    first = postgres.open_postgres(postgres_url)
+    with first.writing():
+        first.lock("")
+        with pytest.raises(StoreError, match="is locked"):
+            open_store(postgres_url)
+    open_store(postgres_url).close()
+    first.close()
+
+
 def test_a_servers_memory_is_locked_while_it_is_judged(postgres_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(connections, "LOCK_SECONDS", 0.2)
     first, second = open_store(postgres_url), open_store(postgres_url)

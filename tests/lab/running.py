@@ -155,6 +155,11 @@ class Running:
     def pid(self) -> int:
         return self._process.pid
 
+    @property
+    def is_over(self) -> bool:
+        """Whether it has ended; it may still be waited for."""
+        return os.waitid(os.P_PID, self.pid, os.WEXITED | os.WNOHANG | os.WNOWAIT) is not None
+
     def interrupt(self) -> None:
         """What Ctrl-C does."""
         self._process.send_signal(signal.SIGINT)
@@ -190,6 +195,6 @@ def begun(running: Running, *marks: Path) -> None:
     """Waits until all of these files are there: servers make them to say where they are."""
     deadline = time.monotonic() + PATIENCE
     while not all(mark.exists() for mark in marks):
-        if time.monotonic() > deadline or not Path(f"/proc/{running.pid}").exists():
-            raise AssertionError(f"not begun: {running.wait()}")
+        assert not running.is_over, f"it ended too soon: {running.wait()}"
+        assert time.monotonic() < deadline, f"not begun: {[mark.name for mark in marks if not mark.exists()]}"
         time.sleep(0.02)

@@ -164,6 +164,18 @@ def test_without_a_key_the_agent_and_the_usual_files_are_tried(
     assert ask(ssh_runner(), asked)["s001"].replies[0].stream == GREETED
 
 
+def test_keys_that_a_configuration_names_leave_the_agent_a_chance(
+    fleet: Fleet, tmp_path: Path, agent: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path))
+    (tmp_path / ".ssh").mkdir()
+    (tmp_path / ".ssh" / "config").write_text("Host *\n IdentityFile ~/.ssh/not-here\n")
+    asked = trips({"s001": {**fleet.variables("s001"), "ansible_ssh_private_key_file": None}}, [HELLO])
+    assert f"{tmp_path}/.ssh/not-here does not exist" in failure(ask(ssh_runner(), asked)["s001"]).why
+    subprocess.run([program("ssh-add", "openssh-client"), "-q", str(fleet.key)], check=True, stderr=subprocess.DEVNULL)
+    assert ask(ssh_runner(), asked)["s001"].replies[0].stream == GREETED
+
+
 def test_login_with_a_password(fleet: Fleet) -> None:
     account = need(fleet.account, "password")
     changes = {"ansible_user": account.name, "ansible_ssh_private_key_file": None}

@@ -158,6 +158,8 @@ def test_neither_tool_nor_table_is_not_measured() -> None:
         answer(ip4=NO_TOOL, proc4="garbage of a route\n"),
         answer(ip4=NO_TOOL, proc4=HEADER + ROW.format(gateway="010200C0", flags="up", mask="00000000")),
         answer(ip6=NO_TOOL, proc6="garbage\n"),
+        answer(ip6=NO_TOOL, proc6=ROW6.format(destination=NONE, length="00", gateway="fe80", flags="1", interface="a")),
+        answer(ip6=NO_TOOL, proc6="a b c d e f g h i j\n"),
         Answer(answer().stdout, truncated=True),
     ],
 )

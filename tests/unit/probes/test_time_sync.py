@@ -16,7 +16,11 @@ SILENT = dict.fromkeys(("chrony", "chrony_sources", "ntpd", "openntpd", "timedat
 TRACKING = "C0000235,192.0.2.53,3,1795350396.810467572,-0.000413000,0.1,0.2,-1.5,0.0,0.1,0.02,0.003,64.2,Normal\n"
 LOST = "00000000,,0,0.000000000,0.000000000,0.0,0.0,0.0,0.0,0.0,1.0,1.0,0.0,Not synchronised\n"
 LOCAL = "7F7F0101,,10,1795350396.810467572,0.000000000,0.0,0.0,0.0,0.0,0.0,0.0,0.0,0.0,Normal\n"
-SOURCES = "^,*,192.0.2.53,2,6,377,21,0.1,0.1,0.1\n^,?,192.0.2.54,0,6,0,4294967295,0.0,0.0,0.0\n"
+SOURCES = """\
+^,*,192.0.2.53,2,6,377,21,0.1,0.1,0.1
+^,+,192.0.2.54,2,6,17,21,0.1,0.1,0.1
+^,?,192.0.2.55,0,6,0,4294967295,0.0,0.0,0.0
+"""
 
 READVAR = """\
 associd=0 status=0615 leap_none, sync_ntp, 1 event, clock_sync,
@@ -47,8 +51,8 @@ def test_chronyd_that_follows_a_source() -> None:
         "offset_seconds": 0.000413,
         "stratum": 3,
         "source": "192.0.2.53",
-        "sources": 2,
-        "sources_reachable": 1,
+        "sources": 3,
+        "sources_reachable": 2,
     }
 
 
@@ -166,7 +170,7 @@ def test_nobody_answers() -> None:
         answer(openntpd="garbage\n"),
         answer(timedatectl="garbage\n"),
         answer(timesyncd=TIMESYNC.format(offset="soon"), timedatectl=SHOWN.format("yes")),
-        answer(timesyncd=TIMESYNC.format(offset="+2month"), timedatectl=SHOWN.format("yes")),
+        answer(timesyncd=TIMESYNC.format(offset="+2month 3d"), timedatectl=SHOWN.format("yes")),
         Answer(answer(chrony=TRACKING).stdout, truncated=True),
     ],
 )
@@ -190,7 +194,7 @@ def test_every_service_is_asked_the_way_it_understands(shell: list[str], tmp_pat
         text = (tmp_path / "chronyc").read_text().replace(f'"${name}"', f"'{value}'")
         (tmp_path / "chronyc").write_text(text)
     facts = only(PROBE, ask(PROBE, shell, tools=tmp_path)).facts
-    assert (facts["service"], facts["sources_reachable"]) == ("chronyd", 1)
+    assert (facts["service"], facts["sources_reachable"]) == ("chronyd", 2)
 
 
 @pytest.mark.parametrize("shell", SHELLS)
@@ -208,6 +212,21 @@ def test_an_older_timedatectl_without_show(shell: list[str], tmp_path: Path) -> 
         PROBE, shell, tools=tmp_path, change=(("/.dockerenv /run/.containerenv /run/systemd/container", "/no"),)
     )
     assert only(PROBE, asked).facts == {"synchronised": True}
+
+
+@pytest.mark.parametrize("shell", SHELLS)
+@pytest.mark.parametrize(("says", "container"), [("echo lxc", True), ("echo none; exit 1", False)])
+def test_a_container_is_told_apart(shell: list[str], says: str, container: bool, tmp_path: Path) -> None:
+    for name in ("chronyc", "ntpq", "ntpctl", "timedatectl"):
+        tool(tmp_path, name, "exit 1")
+    tool(tmp_path, "systemd-detect-virt", says)
+    change = (
+        ("/.dockerenv /run/.containerenv /run/systemd/container", "/no"),
+        ("part adjtimex adjtimex", "part adjtimex false"),
+    )
+    reading = PROBE.read(ask(PROBE, shell, tools=tmp_path, change=change), {})
+    assert isinstance(reading, NotMeasured)
+    assert ("container" in reading.why) is container
 
 
 @pytest.mark.parametrize("shell", SHELLS)

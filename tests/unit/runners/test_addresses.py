@@ -49,7 +49,9 @@ def test_the_inventorys_variables(tmp_path: Path) -> None:
         ansible_ssh_common_args="-o UserKnownHostsFile='/a /b' -o GlobalKnownHostsFile=none -o ServerAliveInterval=7",
     )
     key = Path.home() / "keys" / "one"
-    hop = Hop("10.0.0.1", 2222, "ops", (key,), known_hosts=(Path("/a"), Path("/b")), connect_timeout=4.0, alive=7)
+    hop = Hop(
+        "10.0.0.1", 2222, "ops", (key,), agent=False, known_hosts=(Path("/a"), Path("/b")), connect_timeout=4.0, alive=7
+    )
     assert found == Address((hop,), Become("app", "12345", "/usr/local/bin/sudo"))
 
 
@@ -212,3 +214,19 @@ def test_secrets_are_in_no_repr_and_in_no_refusal(tmp_path: Path) -> None:
 @pytest.mark.parametrize(("user", "same"), [("root", False), ("ops", True)])
 def test_is_already(tmp_path: Path, user: str, same: bool) -> None:
     assert address(tmp_path, ansible_user="ops", ansible_become_user=user).is_already is same
+
+
+@pytest.mark.parametrize(
+    ("config", "variables", "agent"),
+    [
+        ("", {}, True),
+        ("IdentityFile /k", {}, True),
+        ("IdentityFile /k\nIdentitiesOnly yes", {}, False),
+        ("", {"ansible_ssh_private_key_file": "/k"}, False),
+        ("", {"ansible_ssh_common_args": "-i /k"}, False),
+    ],
+)
+def test_the_agent_stands_in_only_for_keys_that_the_inventory_did_not_name(
+    tmp_path: Path, config: str, variables: dict[str, Any], agent: bool
+) -> None:
+    assert address(tmp_path, config, **variables).hops[0].agent is agent

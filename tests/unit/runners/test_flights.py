@@ -182,3 +182,12 @@ def test_a_flight_that_was_cut_cuts_what_it_comes_to_hold_later() -> None:
     flight.hold(cut.set)
     assert cut.is_set()
     assert flight.ended == Failure(FailureKind.STOPPED, "enough")
+
+
+def test_an_answer_that_was_whole_before_the_cut_stays_whole() -> None:
+    flight = Flight(trips(1)[0], now())
+    flight.begin(SCRIPT, 10.0)
+    flight.heard += b"all of it"
+    flight.end(Failure(FailureKind.STOPPED, "enough"))
+    flight.land(None)
+    assert flight.delivery(now()).replies == (Reply(b"all of it"),)

@@ -108,6 +108,6 @@ def test_connections_leave_the_configuration_alone_that_they_share(monkeypatch: 
         raise AssertionError("a connection wrote into the shared configuration")
 
     monkeypatch.setattr(Config, "_modify", written)
-    made = [ssh_connections._connection(Hop(name, 22, "x"), means, None) for name in ("a", "b")]  # type: ignore[arg-type]
+    made = [ssh_connections._connection(Hop(name, 22, "x"), means) for name in ("a", "b")]
     assert [one.host for one in made] == ["a", "b"]
     assert made[0].config is made[1].config

@@ -1,0 +1,494 @@
+"""When things go wrong on servers: whole runs through the command line, each with both engines.
+
+Whatever happens, the result is planned servers times checks with every cell filled, the exit code says what kind of
+trouble there was, and a good server beside a bad one is not touched by it.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import shutil
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+from xml.etree import ElementTree
+
+import pytest
+
+from tests.lab.fixtures import need
+from tests.lab.fleet import BARE, Fleet
+from tests.lab.running import Desk, Ended, Running, begun, run_maintops
+
+pytestmark = pytest.mark.fleet
+
+ENGINES = ("ssh", "ansible")
+HASTY = {"MAINTOPS_CONNECT_TIMEOUT": "4", "MAINTOPS_CONNECT_RETRIES": "1"}
+
+
+def _together(engine: str) -> Any:
+    # what one run tells is shared by several tests: they belong to one process of pytest-xdist
+    return pytest.param(engine, marks=pytest.mark.xdist_group(f"run-failures-{engine}"))
+
+
+@pytest.fixture(scope="module", params=[_together(engine) for engine in ENGINES])
+def engine(request: pytest.FixtureRequest) -> str:
+    return str(request.param)
+
+
+@pytest.fixture(scope="module")
+def place(tmp_path_factory: pytest.TempPathFactory, engine: str) -> Path:
+    """A folder for the desks of this module's shared runs."""
+    return tmp_path_factory.mktemp(f"desks-{engine}")
+
+
+@pytest.fixture(scope="module")
+def board(fleet: Fleet) -> Path:
+    """A folder that the servers' users can write to."""
+    folder = fleet.folder / "board"
+    folder.mkdir(exist_ok=True)
+    folder.chmod(0o777)
+    return folder
+
+
+def _checklist(desk: Desk, *checks: dict[str, Any]) -> str:
+    """A checklist of these checks. JSON is YAML, and says exactly what is meant."""
+    told = [{"title": one["id"], **one} for one in checks]
+    document = {
+        "checklist": "trouble",
+        "title": "Trouble",
+        "service": "inspection",
+        "cadence": {"every": "day"},
+        "hosts": "all",
+        "parameters": {"alarm": False},
+        "checks": told,
+    }
+    return desk.checklist(json.dumps(document))
+
+
+def _run(desk: Desk, engine: str, checklist: str, inventory: str, *more: str) -> Ended:
+    return run_maintops(desk, *_words(engine, checklist, inventory), *more)
+
+
+def _words(engine: str, checklist: str, inventory: str) -> tuple[str, ...]:
+    return ("run", checklist, "-i", inventory, "--engine", engine, "--format", "json")
+
+
+def _assert_every_cell_is_filled(ended: Ended, servers: Sequence[str], checks: Sequence[str]) -> None:
+    assert [one["server"] for one in ended.document["servers"]] == list(servers)
+    for name in servers:
+        assert list(ended.cells(name)) == list(checks), name
+        assert ended.server(name)["record"], name
+
+
+# --- servers that cannot be asked -------------------------------------------------------------------------------------
+
+WHO = {"id": "W-010", "command": "id -un", "become": False}
+RIGHT = {"id": "W-020", "command": "id -un"}  # become: as the inventory says
+ALARM = {
+    "id": "W-030",
+    "command": "echo fire",
+    "become": False,
+    "rules": [
+        {"when": "parameters.alarm and text == 'fire'", "severity": "critical", "finding": "{{ text }} on the roof"}
+    ],
+}
+WHO_CHECKS = ["W-010", "W-020", "W-030"]
+BAD = ("refused", "silent", "changed", "unknown", "wrong-user", "sudo-wrong")
+GOOD = ("s001", "s002", "sudo-free", "sudo-right")
+WRONG = "Wrong-Canary-4711"
+
+
+@dataclass(frozen=True)
+class Troubled:
+    """A run on good and bad servers, and what sudo wrote to its log meanwhile."""
+
+    ended: Ended
+    sudo_log: str
+    known_hosts: tuple[bytes, bytes]  # before, after
+
+
+@pytest.fixture(scope="module")
+def crowd(fleet: Fleet) -> Fleet:
+    """The fleet, with a bad server of every kind."""
+    fleet.refused("refused")
+    fleet.silent("silent")
+    fleet.changed("changed")
+    fleet.unknown("unknown")
+    fleet.add("wrong-user", ansible_user="nosuchuser")
+    knowing, free = need(fleet.account, "password"), need(fleet.account, "nopasswd")
+    become = {"ansible_become": True, "ansible_user": knowing.name}
+    fleet.add("sudo-wrong", **become, ansible_become_password=WRONG)
+    fleet.add("sudo-right", **become, ansible_become_password=knowing.password)
+    fleet.add("sudo-free", ansible_become=True, ansible_user=free.name)
+    return fleet
+
+
+@pytest.fixture(scope="module")
+def troubled(crowd: Fleet, engine: str, place: Path) -> Troubled:
+    desk = Desk(place / "troubled", crowd, HASTY)
+    crowd.sudo_log.unlink(missing_ok=True)
+    before = crowd.known_hosts.read_bytes()
+    ended = _run(desk, engine, _checklist(desk, WHO, RIGHT, ALARM), desk.inventory(*GOOD, *BAD))
+    return Troubled(ended, " ".join(crowd.sudo_log.read_text().split()), (before, crowd.known_hosts.read_bytes()))
+
+
+def test_every_server_is_accounted_for(troubled: Troubled) -> None:
+    _assert_every_cell_is_filled(troubled.ended, [*GOOD, *BAD], WHO_CHECKS)
+    assert troubled.ended.state == "finished"
+    assert troubled.ended.code == 4
+    for name in (*GOOD, *BAD):
+        assert re.search(rf"^\[\d+/10\] {name}: ", troubled.ended.stderr, re.MULTILINE)
+
+
+def test_a_good_server_beside_bad_ones_is_not_touched(troubled: Troubled, crowd: Fleet) -> None:
+    for name in GOOD:
+        assert set(troubled.ended.outcomes(name).values()) == {"ok"}
+    assert troubled.ended.cell("s001", "W-020")["facts"]["text"] == crowd.user
+
+
+SAYS = {
+    "refused": r"refuse[sd]",
+    "silent": r"does not answer within 4 seconds|timed out",
+    "changed": r"host key (has changed|of .* is not the one in .*/known_hosts)",
+    "unknown": r"host key (is not known|of .* is not in .*/known_hosts)",
+    "wrong-user": r"Permission denied|does not let nosuchuser in",
+}
+
+
+@pytest.mark.parametrize("name", SAYS)
+def test_a_server_that_cannot_be_asked_says_why(troubled: Troubled, name: str) -> None:
+    cells = [troubled.ended.cell(name, check) for check in WHO_CHECKS]
+    assert {cell["outcome"] for cell in cells} == {"unreachable"}
+    for cell in cells:
+        assert re.search(SAYS[name], cell["message"]), cell
+    assert troubled.ended.server(name)["notes"] == [cells[0]["message"]]
+
+
+def test_a_wrong_sudo_password_is_tried_once_and_spoils_only_what_needs_it(troubled: Troubled, crowd: Fleet) -> None:
+    assert troubled.ended.outcomes("sudo-wrong") == {"W-010": "ok", "W-020": "unreachable", "W-030": "ok"}
+    assert "become refused" in troubled.ended.cell("sudo-wrong", "W-020")["message"]
+    assert "password" in troubled.ended.cell("sudo-wrong", "W-020")["message"]
+    assert troubled.sudo_log.count("incorrect password attempt") == 1
+    assert "1 incorrect password attempt" in troubled.sudo_log
+    assert WRONG not in troubled.sudo_log + troubled.ended.stdout + troubled.ended.stderr
+
+
+@pytest.mark.parametrize("name", ["sudo-free", "sudo-right"])
+def test_sudo_brings_roots_facts_to_the_checks_that_want_them(troubled: Troubled, crowd: Fleet, name: str) -> None:
+    assert troubled.ended.cell(name, "W-010")["facts"]["text"] == crowd.variables(name)["ansible_user"]
+    assert troubled.ended.cell(name, "W-020")["facts"]["text"] == "root"
+
+
+def test_strict_verification_learns_no_key(troubled: Troubled) -> None:
+    assert troubled.known_hosts[0] == troubled.known_hosts[1]
+
+
+def test_one_machine_under_two_names_is_noted(troubled: Troubled) -> None:
+    answered = [one for one in troubled.ended.document["servers"] if one["machine"]]
+    assert {one["machine"] for one in answered} == {troubled.ended.server("s001")["machine"]}
+    notes = [note for one in answered for note in one["notes"] if "one machine" in note]
+    assert len(answered) == 5
+    assert len(notes) == 4, "every name but the first that answered"
+    assert len({note.split(" and ")[1] for note in notes}) == 1
+
+
+# --- host keys --------------------------------------------------------------------------------------------------------
+
+
+def _trusting(fleet: Fleet, desk: Desk, *names: str) -> str:
+    """An inventory that says nothing of host keys."""
+    own = {name: {**fleet.variables(name), "ansible_ssh_common_args": ""} for name in names}
+    own["alarmed"] = {**fleet.variables("s001"), "ansible_ssh_common_args": "", "maintops_alarm": True}
+    return desk.inventory(**own)
+
+
+def _with_policy(crowd: Fleet, place: Path, policy: str) -> tuple[Desk, Path]:
+    known_hosts = place / f"known_hosts-{policy}"
+    shutil.copy(crowd.known_hosts, known_hosts)
+    settings = {"MAINTOPS_HOST_KEYS": policy, "MAINTOPS_KNOWN_HOSTS": str(known_hosts)}
+    return Desk(place / policy, crowd, settings), known_hosts
+
+
+def test_accept_new_believes_the_first_key_and_no_other(crowd: Fleet, engine: str, place: Path) -> None:
+    desk, known_hosts = _with_policy(crowd, place, "accept-new")
+    before = known_hosts.read_text()
+    ended = _run(desk, engine, _checklist(desk, WHO, ALARM), _trusting(crowd, desk, "unknown", "changed"))
+    _assert_every_cell_is_filled(ended, ["unknown", "changed", "alarmed"], ["W-010", "W-030"])
+    assert set(ended.outcomes("unknown").values()) == {"ok"}
+    assert set(ended.outcomes("changed").values()) == {"unreachable"}
+    learnt = known_hosts.read_text().removeprefix(before)
+    assert crowd.main.host_key in learnt
+    assert learnt.count("\n") == 1
+    # a finding and a server that cannot be reached
+    assert ended.cell("alarmed", "W-030")["message"] == "fire on the roof"
+    assert ended.code == 6
+
+
+def test_off_verifies_nothing_and_learns_nothing(crowd: Fleet, engine: str, place: Path) -> None:
+    desk, known_hosts = _with_policy(crowd, place, "off")
+    before = known_hosts.read_bytes()
+    ended = _run(
+        desk, engine, _checklist(desk, WHO, ALARM), _trusting(crowd, desk, "unknown", "changed"), "-l", "!alarmed"
+    )
+    _assert_every_cell_is_filled(ended, ["unknown", "changed"], ["W-010", "W-030"])
+    for name in ("unknown", "changed"):
+        assert set(ended.outcomes(name).values()) == {"ok"}
+    assert known_hosts.read_bytes() == before
+    assert ended.code == 0
+
+
+# --- answers that are not as they should be ---------------------------------------------------------------------------
+
+BOUND = 300 * 1024 * 1024
+"""Bytes of memory that no process of a run may exceed, however much a server says."""
+
+ODD_BYTES = (
+    b"\xff\xfe\x00\x1b[31mred\x1b[0m \x1b]8;;http://x.invalid\x07link \xe2\x80\xae\x9b31m <script>alert(1)</script>\r"
+)
+ODD_TEXT = ODD_BYTES.decode("utf-8", "replace")
+_OCTAL = "".join(f"\\{byte:03o}" for byte in ODD_BYTES)
+_FORGE = r"""
+d=$(sed -n 's/.*begin \([0-9a-f]\{16\}\).*/\1/p' "/proc/$PPID/cmdline" | head -n 1)
+printf '\n#%s-guess h 1 guess 0 - - 0.0 root\n#%s-guess b 0 99 0.0 H-000\n forged\n#%s-guess s 0\n' "$d" "$d" "$d"
+printf '#%s-guess e 0 0.0 0\n#%s-guess z 25\n' "$d" "$d"
+printf '#maintops-end\nBECOME-SUCCESS-abcdefghijklmnopqrstuvwxyz\n=part\n.0\n'
+"""
+
+
+def _hard_checks(canary: Path) -> list[dict[str, Any]]:
+    """25 checks, of which 19 are as quiet as any."""
+    poison = _poison(canary)
+    told = json.dumps([{"name": f"{poison}{number}", "error": poison} for number in (1, 2)])
+    finding = {"when": "true", "severity": "warning", "finding": "{{ name }} says {{ error }}"}
+    followup = {**finding, "follow_up": {"title": "{{ name }}"}}
+    return [
+        {"id": "H-000", "command": "echo first"},
+        {"id": "H-010", "command": "sleep 600", "timeout": "2s"},
+        {"id": "H-020", "command": "yes 'ten gigabytes that say nothing at all' | head -c 10000000000"},
+        {"id": "H-030", "command": f"printf '{_OCTAL}'"},
+        {
+            "id": "H-040",
+            "command": f"cat <<'END'\n{told}\nEND",
+            "parse": "json",
+            "subject": "name",
+            "rules": [followup],
+        },
+        {"id": "H-050", "command": _FORGE, "parse": "lines"},
+        *({"id": f"H-1{number:02}", "command": f"echo quiet {number}"} for number in range(19)),
+    ]
+
+
+def _poison(canary: Path) -> str:
+    templated = f"{{{{ lookup('pipe', 'touch {canary}') }}}} {{{{ 7 * 7 }}}} {{% raw %}} ${{#x}}"
+    return f"{templated} $(touch {canary}) `touch {canary}` ; touch {canary} & '\" !unsafe"
+
+
+@dataclass(frozen=True)
+class Hard:
+    """A run on a server with hard answers; `reports` are those made of it afterwards, by format."""
+
+    ended: Ended
+    canary: Path
+    reports: dict[str, str]
+
+
+@pytest.fixture(scope="module")
+def hard(fleet: Fleet, engine: str, place: Path, board: Path) -> Hard:
+    desk = Desk(place / "hard", fleet)
+    canary = board / f"canary-{engine}"
+    ended = _run(desk, engine, _checklist(desk, *_hard_checks(canary)), desk.inventory("s001"))
+    made = {kind: run_maintops(desk, "report", "last", "--format", kind) for kind in ("text", "html", "junit")}
+    assert [one.code for one in made.values()] == [0, 0, 0], made
+    return Hard(ended, canary, {kind: one.stdout for kind, one in made.items()})
+
+
+def test_a_hung_check_fails_at_its_timeout_and_the_others_are_kept(hard: Hard) -> None:
+    assert hard.ended.cell("s001", "H-010")["outcome"] == "failed"
+    assert "no answer within its 2.0 s" in hard.ended.cell("s001", "H-010")["message"]
+    texts = {
+        check: hard.ended.cell("s001", check)["facts"].get("text")
+        for check in hard.ended.cells("s001")
+        if "H-1" in check
+    }
+    assert texts == {f"H-1{number:02}": f"quiet {number}" for number in range(19)}
+    assert len(hard.ended.cells("s001")) == 25
+    assert hard.ended.code == 2
+
+
+def test_ten_gigabytes_are_cut_on_the_server_and_fill_nobodys_memory(hard: Hard) -> None:
+    cell = hard.ended.cell("s001", "H-020")
+    assert cell["outcome"] == "failed"
+    assert "truncated: more than 1048576 bytes" in cell["message"]
+    assert hard.ended.peak < BOUND
+
+
+def test_bytes_that_are_no_text_are_told_as_they_are_and_shown_harmless(hard: Hard) -> None:
+    assert hard.ended.cell("s001", "H-030")["facts"]["text"] == ODD_TEXT
+    assert hard.ended.stdout.isascii()
+    for said in (hard.ended.stdout, hard.ended.stderr, *hard.reports.values()):
+        assert not re.search("[\x00-\x08\x0b-\x1f\x7f-\x9f\u202e\ud800-\udfff]", said)
+    assert "<script>alert" not in hard.reports["html"]
+    ElementTree.fromstring(hard.reports["junit"])
+
+
+def test_what_servers_say_is_never_run_nor_rendered(hard: Hard) -> None:
+    poison = _poison(hard.canary)
+    cells = hard.ended.cells("s001")["H-040"]
+    assert [cell["subject"] for cell in cells] == [f"{poison}1", f"{poison}2"]
+    for cell in cells:
+        assert cell["outcome"] == "attention"
+        assert cell["facts"]["error"] == poison
+        assert cell["message"] == f"{cell['subject']} says {poison}"
+    assert not hard.canary.exists()
+
+
+def test_a_mark_inside_an_answer_is_part_of_the_answer(hard: Hard) -> None:
+    facts = hard.ended.cell("s001", "H-050")["facts"]
+    assert facts["lines"][1].endswith("-guess h 1 guess 0 - - 0.0 root")
+    assert re.fullmatch("#[0-9a-f]{16}-guess z 25", facts["lines"][6]), "the digest was no secret to the server"
+    assert facts["lines"][7:] == ["#maintops-end", "BECOME-SUCCESS-abcdefghijklmnopqrstuvwxyz", "=part", ".0"]
+    assert hard.ended.cell("s001", "H-000")["facts"]["text"] == "first"
+
+
+def test_a_server_without_python_bash_and_timeout_answers_as_any_other(fleet: Fleet, engine: str, place: Path) -> None:
+    # what carries the ansible engine's answers is the one tool that it needs on a server
+    need(fleet.bare, "bare-of-all", (*BARE, "base64"))
+    tools = {"id": "B-010", "command": "for p in python3 bash timeout grep; do command -v $p; done; echo none of them"}
+    endless = {"id": "B-020", "command": "while echo 'a line that says nothing, over and over again'; do :; done"}
+    odd = {"id": "B-030", "command": f"printf '{_OCTAL}'"}
+    absent = {"id": "B-040", "probe": "failed-units"}
+    desk = Desk(place / "bare", fleet)
+    ended = _run(desk, engine, _checklist(desk, tools, endless, odd, absent), desk.inventory("bare-of-all"))
+    assert ended.outcomes("bare-of-all") == {"B-010": "ok", "B-020": "failed", "B-030": "ok", "B-040": "not_measured"}
+    assert ended.cell("bare-of-all", "B-010")["facts"]["text"] == "none of them"
+    assert ended.cell("bare-of-all", "B-030")["facts"]["text"] == ODD_TEXT
+    assert ended.peak < BOUND
+
+
+@pytest.mark.xdist_group("run-failures-ssh")
+def test_a_server_that_never_stops_talking_fills_nobodys_memory(fleet: Fleet, tmp_path: Path) -> None:
+    # the ansible engine has no hand on what a server says past the script's own limits: Ansible reads all of it
+    fleet.flooding("flooding-all")
+    desk = Desk(tmp_path / "desk", fleet)
+    ended = _run(desk, "ssh", _checklist(desk, WHO, ALARM), desk.inventory("flooding-all", "s001"))
+    assert set(ended.outcomes("flooding-all").values()) == {"failed"}
+    assert "longer than the" in ended.cell("flooding-all", "W-010")["message"]
+    assert set(ended.outcomes("s001").values()) == {"ok"}
+    assert (ended.code, ended.peak < BOUND) == (2, True)
+
+
+# --- runs that end before their time ----------------------------------------------------------------------------------
+
+
+def _first_second_third(then: str) -> tuple[dict[str, Any], ...]:
+    """Three checks; `then` is what the second one does."""
+    second = {"id": "E-020", "command": f"{then}; echo second", "timeout": "50s"}
+    return {"id": "E-010", "command": "echo first"}, second, {"id": "E-030", "command": "echo third"}
+
+
+END_CHECKS = ["E-010", "E-020", "E-030"]
+
+# What is known of a server that was being asked when the run ended. Ansible hands an answer over when it is whole, so
+# of one that is cut off nothing is known.
+CUT = {
+    "ssh": {"E-010": "ok", "E-020": "unknown", "E-030": "not_reached"},
+    "ansible": dict.fromkeys(END_CHECKS, "not_reached"),
+}
+LOST = {
+    "ssh": {"E-010": "ok", "E-020": "unknown", "E-030": "unknown"},
+    "ansible": dict.fromkeys(END_CHECKS, "unknown"),
+}
+
+
+def test_a_connection_that_dies_in_the_middle(fleet: Fleet, engine: str, place: Path, board: Path) -> None:
+    name = f"dying-{engine}"
+    server, mark = fleet.special(name), board / f"begun-{name}"
+    desk = Desk(place / "dying", fleet)
+    there = f'case $SSH_CONNECTION in *" {server.address} "*) : >{mark}; sleep 40 ;; esac'
+    checklist = _checklist(desk, *_first_second_third(there))
+    running = Running(desk, *_words(engine, checklist, desk.inventory("s001", name)))
+    begun(running, mark)
+    fleet.sshd(name).cut()
+    ended = running.wait()
+    _assert_every_cell_is_filled(ended, ["s001", name], END_CHECKS)
+    assert ended.outcomes(name) == LOST[engine]
+    assert ended.cell(name, "E-020")["message"]
+    assert set(ended.outcomes("s001").values()) == {"ok"}
+    assert (ended.code, ended.state) == (4, "finished")
+
+
+@pytest.fixture(scope="module")
+def pace(fleet: Fleet, engine: str, place: Path) -> float:
+    """Seconds that a run of next to nothing takes on this machine, and today."""
+    desk = Desk(place / "pace", fleet)
+    since = time.monotonic()
+    ended = _run(desk, engine, _checklist(desk, WHO), desk.inventory("s001", "s002"))
+    assert (ended.code, ended.state) == (0, "finished")
+    return time.monotonic() - since
+
+
+def test_a_deadline_cuts_what_is_in_flight_and_begins_nothing_more(
+    fleet: Fleet, engine: str, place: Path, board: Path, pace: float
+) -> None:
+    names, marks = fleet.names[:4], board / f"deadline-{engine}"
+    marks.mkdir()
+    marks.chmod(0o777)
+    desk = Desk(place / "deadline", fleet)
+    checklist = _checklist(desk, *_first_second_third(f": >{marks}/$$; sleep 40"))
+    when = f"{3 + 2 * pace:.1f}s"
+    ended = _run(desk, engine, checklist, desk.inventory(*names), "--forks", "2", "--deadline", when)
+    _assert_ended_early(ended, engine, names)
+    assert len(list(marks.iterdir())) == 2, "no more servers were begun than may be at once"
+    assert "deadline" in ended.document["run"]["reason"]
+    assert "deadline" in ended.cell("s001", "E-030")["message"]
+    assert (ended.code & 2, ended.state) == (2, "finished")
+
+
+def test_ctrl_c_ends_a_run_in_good_order(fleet: Fleet, engine: str, place: Path, board: Path) -> None:
+    names, marks = fleet.names[:4], board / f"interrupted-{engine}"
+    marks.mkdir()
+    marks.chmod(0o777)
+    desk = Desk(place / "interrupted", fleet)
+    here = "m=${SSH_CONNECTION% *}; : >" + str(marks) + '/"${m##* }"; sleep 40'
+    checklist = _checklist(desk, *_first_second_third(here))
+    running = Running(desk, *_words(engine, checklist, desk.inventory(*names)), "--forks", "2")
+    begun(running, *(marks / fleet.server(name).address for name in names[:2]))
+    running.interrupt()
+    ended = running.wait()
+    _assert_ended_early(ended, engine, names)
+    assert (ended.code, ended.state) == (130, "cancelled")
+    assert ended.document["run"]["ended"]
+    assert "stopping" in ended.stderr
+    shown = run_maintops(desk, "runs", "--format", "json")
+    assert [(one["state"], one["done"]) for one in shown.document] == [("cancelled", 4)]
+
+
+def _assert_ended_early(ended: Ended, engine: str, names: Sequence[str]) -> None:
+    _assert_every_cell_is_filled(ended, names, END_CHECKS)
+    for name in names[:2]:
+        assert ended.outcomes(name) == CUT[engine]
+    for name in names[2:]:
+        assert set(ended.outcomes(name).values()) == {"not_reached"}
+
+
+# --- at once ----------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.xdist_group("run-failures-ssh")
+def test_runs_at_once_share_a_database_that_none_of_them_has_made_before(fleet: Fleet, tmp_path: Path) -> None:
+    fleet.add("on-fire", maintops_alarm=True)
+    desk = Desk(tmp_path / "desk", fleet)
+    checklist, inventory = _checklist(desk, WHO, ALARM), desk.inventory("s001", "s002", "on-fire")
+    running = [Running(desk, *_words(engine, checklist, inventory)) for engine in ("ssh", "ansible", "ssh")]
+    ended = [one.wait() for one in running]
+    assert [(one.code, one.state) for one in ended] == [(2, "finished")] * 3, [one.stderr for one in ended]
+    records = run_maintops(desk, "record", "list", "--format", "json").document
+    told = {(one["run"], one["server"]) for one in records}
+    assert told == {(one.document["run"]["id"], name) for one in ended for name in ("s001", "s002", "on-fire")}
+    assert len(records) == 9
+    (finding,) = run_maintops(desk, "finding", "list", "--format", "json").document
+    history = run_maintops(desk, "finding", "show", finding["finding"], "--format", "json").document["history"]
+    assert [one["state"] for one in history] == ["new", "known"]

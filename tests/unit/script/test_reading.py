@@ -1,0 +1,173 @@
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from maintops.domain.answers import Answer, Question
+from maintops.domain.ports import Script
+from maintops.script.compiling import compile_script
+from maintops.script.reading import Header, Heard, current, hear
+from tests.unit.script.framing import BOOT, MACHINE, Told, framed
+
+CHECKS = ("A", "B", "C")
+SCRIPT = compile_script([Question(check, f"ask {check}", 5.0, 1000) for check in CHECKS], become=False)
+
+OUTPUT = st.one_of(
+    st.binary(max_size=60),
+    st.text(alphabet="a #!\n\r\0\x1b=.", max_size=60).map(str.encode),
+    st.sampled_from([f"\n#{SCRIPT.digest} e 0 99.00 0\n#{SCRIPT.digest} z 3\n".encode(), b"", b"\n", b"\n\n"]),
+)
+LINE = OUTPUT.map(lambda said: said.replace(b"\n", b""))
+TOLD = st.builds(
+    Told,
+    stdout=OUTPUT,
+    stderr=st.lists(LINE, max_size=3).map(tuple),
+    status=st.none() | st.integers(0, 255),
+    late=st.booleans(),
+    limit=st.integers(0, 70),
+)
+ALL_TOLD = st.lists(TOLD, min_size=3, max_size=3)
+
+
+def expected(told: Told) -> Answer:
+    return Answer(
+        stdout=told.stdout[: told.limit],
+        stderr=b"".join(line + b"\n" for line in told.stderr),
+        status=None if told.late else told.status,
+        truncated=len(told.stdout) > told.limit,
+        timed_out=told.late,
+        seconds=1.5,
+    )
+
+
+@given(ALL_TOLD, st.booleans())
+def test_what_was_told_is_heard(told: list[Told], splits: bool) -> None:
+    heard = hear(framed(SCRIPT, told, splits=splits), SCRIPT)
+    assert heard.answers == dict(zip(CHECKS, map(expected, told), strict=True))
+    assert heard.header == Header(MACHINE, BOOT, "root", 0)
+    assert heard.complete
+    assert heard.begun is None
+
+
+@given(ALL_TOLD, st.data())
+def test_a_stream_that_is_cut_keeps_what_was_answered_to_its_end(told: list[Told], data: st.DataObject) -> None:
+    stream = framed(SCRIPT, told)
+    whole = hear(stream, SCRIPT)
+    cut = stream[: data.draw(st.integers(0, len(stream) - 1))]
+    heard = hear(cut, SCRIPT)
+    assert not heard.complete
+    assert heard.answers == {check: whole.answers[check] for check in CHECKS[: len(heard.answers)]}
+    assert heard.begun == current(cut, SCRIPT)
+    if heard.begun:
+        assert heard.begun == CHECKS[len(heard.answers)]
+
+
+def test_the_check_in_the_middle_is_known_at_every_byte() -> None:
+    stream = framed(SCRIPT, [Told(b"one\n"), Told(b"two\n", (b"oh",)), Told(b"three")])
+    seen = [current(stream[:size], SCRIPT) for size in range(len(stream) + 1)]
+    changes = [check for before, check in zip([None, *seen], seen, strict=False) if check != before]
+    assert changes == ["A", None, "B", None, "C", None]
+    assert [hear(stream[:size], SCRIPT).begun for size in range(len(stream))] == seen[:-1]
+
+
+@given(st.binary(max_size=300))
+def test_any_bytes_can_be_heard(stream: bytes) -> None:
+    assert hear(stream, SCRIPT) == Heard()
+    assert current(stream, SCRIPT) is None
+
+
+@given(ALL_TOLD, st.data())
+def test_any_mutation_can_be_heard(told: list[Told], data: st.DataObject) -> None:
+    stream = bytearray(framed(SCRIPT, told))
+    for _ in range(data.draw(st.integers(1, 5))):
+        at = data.draw(st.integers(0, len(stream)))
+        stream[at : at + data.draw(st.integers(0, 30))] = data.draw(OUTPUT)
+    heard = hear(bytes(stream), SCRIPT)
+    assert set(heard.answers) <= set(CHECKS)
+    assert heard.begun in (None, *CHECKS)
+    assert current(bytes(stream), SCRIPT) in (None, *CHECKS)
+
+
+MARK = f"\n#{SCRIPT.digest} ".encode()
+HEADER = MARK + f"h 1 0 0 {MACHINE} {BOOT} 1.0 root\n".encode()
+
+
+@pytest.mark.parametrize(
+    "frames",
+    [
+        b"e 0 2.0 0\n",
+        b"s 0\n",
+        b"b 0 100 1.0 A\n" + MARK + b"e 1 2.0 0\n",
+        b"b 7 100 1.0 H\n" + MARK + b"e 7 2.0 0\n",
+        b"b 0 " + b"9" * 5000 + b" 1.0 A\n" + MARK + b"e 0 2.0 0\n",
+        b"b 0 100 nan A\n" + MARK + b"e 0 inf 0\n",
+        b"b " + "²".encode() + b" 100 1.0 A\n" + MARK + b"e 0 2.0 0\n",
+    ],
+)
+def test_frames_that_make_no_sense_are_no_answers(frames: bytes) -> None:
+    heard = hear(HEADER + MARK + frames, SCRIPT)
+    assert heard.header is not None
+    assert heard.answers == {}
+
+
+@pytest.mark.parametrize(
+    "words", [b"h 2 0 0 ab - 1 root", b"h 1 0 x ab - 1 root", b"h 1 0 0", b"h 1 0 0 AB/.. - 1 root", b"b 0 1 1.0 A"]
+)
+def test_a_header_that_makes_no_sense_is_none(words: bytes) -> None:
+    assert hear(MARK + words + b"\n" + MARK + b"z 0\n", SCRIPT) == Heard()
+
+
+def test_a_machine_may_have_no_ids_and_a_user_an_odd_name() -> None:
+    stream = MARK + b"h 1 0 1000 - - 5 DOMAIN\\j\xf6rg x\n"
+    assert hear(stream, SCRIPT).header == Header("", "", "DOMAIN\\j\N{REPLACEMENT CHARACTER}rg x", 1000)
+
+
+def test_a_uid_may_be_unknown() -> None:
+    header = hear(MARK + b"h 1 0 -1 - - 5 \n", SCRIPT).header
+    assert header == Header("", "", "", -1)
+
+
+@pytest.mark.parametrize(
+    "banner",
+    [b"Welcome\r\n\r\n", b"no newline", b"\xff\0\x1b[2J\n", f"talks of #{SCRIPT.digest} h 1".encode(), b"\n" * 1000],
+)
+def test_banners_before_and_bytes_behind_are_ignored(banner: bytes) -> None:
+    stream = framed(SCRIPT, [Told(b"one"), Told(), Told()])
+    assert hear(banner + stream + banner, SCRIPT) == hear(stream, SCRIPT)
+    assert current(banner + stream + banner, SCRIPT) is None
+
+
+def test_frames_behind_the_end_are_ignored() -> None:
+    stream = framed(SCRIPT, [Told(b"one"), Told(b"two"), Told(b"three")])
+    again = framed(SCRIPT, [Told(b"1"), Told(b"2"), Told(b"3")])
+    assert hear(stream + again, SCRIPT) == hear(stream, SCRIPT)
+
+
+def test_the_stream_of_another_script_says_nothing() -> None:
+    other = compile_script([Question(check, "other", 5.0, 1000) for check in CHECKS], become=False)
+    stream = framed(other, [Told(b"one"), Told(), Told()])
+    assert hear(stream, SCRIPT) == Heard()
+    assert current(stream, SCRIPT) is None
+    assert current(stream[:-60], SCRIPT) is None
+
+
+def test_an_answer_whose_machinery_was_ended_has_no_status() -> None:
+    stream = HEADER + MARK + b"b 0 100 1.0 A\n half a li" + MARK + b"e 0 9.5 1\n"
+    heard = hear(stream, SCRIPT)
+    assert heard.answers == {"A": Answer(b"half a li", b"", None, False, True, 8.5)}
+
+
+def test_a_clock_that_goes_back_gives_no_negative_time() -> None:
+    heard = hear(HEADER + MARK + b"b 0 100 5.0 A\n" + MARK + b"s 0\n" + MARK + b"e 0 4.0 0\n", SCRIPT)
+    assert heard.answers["A"].seconds == 0.0
+
+
+def longest(script: Script) -> int:
+    """Bytes of the longest stream that the model can make of it: nothing but newlines, one too many."""
+    told = [Told(b"\n" * 1001, (b"x" * 99,) * 19, 255, True) for _ in script.checks]
+    return len(framed(script, told, user=b"u" * 32))
+
+
+def test_the_longest_stream_is_within_the_limit() -> None:
+    assert longest(SCRIPT) <= SCRIPT.limit

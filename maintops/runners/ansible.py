@@ -97,7 +97,7 @@ class AnsibleRunner:
             process.close()
         yield from round_.deliver_flights(missing)
         if round_.stopped is None and not round_.has_begun:
-            yield from round_.deliver_waiting(Failure(FailureKind.UNREACHABLE, round_.reason))
+            yield from round_.deliver_waiting()
 
     def _listen(self, process: AnsibleProcess, round_: Round, stop: Stop) -> Generator[Delivery | Pulse, None, Failure]:
         """Yields what arrives; returns what to say of servers whose answer never does."""

@@ -29,17 +29,22 @@ def read_reply(result: Mapping[str, Any], script: Script, secrets: Sequence[str]
 
 
 def _read_answer(lines: list[str], script: Script, *, is_listed: bool) -> Reply:
-    whole = END in lines
-    armour = lines[: lines.index(END)] if whole else lines
-    stream = _decode_listed(armour) if is_listed else _decode_base64(armour)
+    end = next((number for number, line in enumerate(lines) if line.startswith(END)), None)
+    stream = _decode_listed(lines[:end]) if is_listed else _decode_base64(lines[:end])
     if len(stream) > script.limit:
         why = f"the answer is longer than the {script.limit} bytes that it can have"
         return Reply(stream[: script.limit], Failure(FailureKind.OVERFLOW, why))
-    if not whole:
+    if end is None or _by_signal(lines[end]):
         return Reply(stream, Failure(FailureKind.BROKEN, "the script was ended on the server before it was through"))
     if not stream:
         return Reply(b"", Failure(FailureKind.BROKEN, "the script gave no answer at all"))
     return Reply(stream)
+
+
+def _by_signal(end: str) -> bool:
+    """Whether the last line tells of a signal: shells give 128 and its number as the status."""
+    status = end.removeprefix(END).strip()
+    return not status.isdigit() or int(status) > 128
 
 
 def _decode_base64(lines: list[str]) -> bytes:
@@ -175,7 +180,7 @@ def sentence(said: str) -> str:
 
 
 _TELLING = re.compile(
-    r"^ssh: |Permission denied|Connection (closed|reset|refused|timed)|Connection to |kex_exchange|banner"
+    r"^ssh: |Permission denied \(|Connection (closed|reset|refused|timed)|Connection to |kex_exchange|banner"
 )
 
 

@@ -21,7 +21,7 @@ from maintops.domain.servers import Server
 from maintops.runners.addresses import HostKeys
 
 BEGIN, END = "#maintops-begin", "#maintops-end"
-"""Lines around an answer; the first names the armour that it is in: base64 or sed."""
+"""Lines around an answer; the first names the armour that it is in (base64 or sed), the last the script's exit status."""
 
 LONGEST = 128 * 1024 - 4096
 """Bytes that a packed script may have: one argument of a program takes 128 KiB, sudo and shells add theirs."""
@@ -37,13 +37,16 @@ NTH = "maintops_nth"
 
 # `raw` templates its text and hands bytes on as they come, and shells have ideas of their own: what means anything to
 # Jinja2, to a shell within quotes or to csh travels as an octal escape of `printf %b`, which every shell has. The answer
-# comes back in base64, where there is neither that nor openssl as sed tells bytes (`l`), with a dot after the last.
+# comes back in base64, or where there is neither that nor openssl as sed tells bytes (`l`), with a dot after the last.
+# Descriptor 4 is the armour's output, 3 the way of the script's exit status around it; the script gets neither.
 _ESCAPES = {ord(sign): f"\\0{ord(sign):03o}" for sign in "\\'\"$`!{"} | {ord("\n"): "\\n"}
 _UNPACK = (
     "if command -v base64 >/dev/null 2>&1;then k=base64;e() { base64;};"
     'elif command -v openssl >/dev/null 2>&1;then k=base64;e() { openssl base64;};'
     "else k=sed;e() { { cat;echo .;}|LC_ALL=C sed -n l;};fi;"
-    f'echo "{BEGIN} $k";/bin/sh -c "$(printf %b "$1")" </dev/null 2>/dev/null|e;echo "{END}"'
+    f'echo "{BEGIN} $k";exec 4>&1;'
+    's=$({ { /bin/sh -c "$(printf %b "$1")" </dev/null 2>/dev/null 3>&- 4>&-;echo $? >&3;}|e >&4 3>&-;} 3>&1);'
+    f'echo "{END} $s"'
 )
 
 

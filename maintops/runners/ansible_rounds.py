@@ -66,7 +66,8 @@ class Round:
         """Takes in one thing that the supervisor told; returns the delivery that it makes whole."""
         if "end" in told:
             self._ended = True
-        self._texts += [text for name in ("text", "stdout") if (text := str(told.get(name, "")).strip())]
+        texts = (str(told.get(name, "")).strip() for name in ("text", "stdout"))
+        self._texts += [text.removeprefix("[WARNING]: ") for text in texts if text]
         event, server = told.get("event"), told.get("host")
         if server in self._waiting and event == "runner_on_start":
             self._waiting.pop(server)
@@ -111,16 +112,21 @@ class Round:
         """Ends every flight."""
         return [self.deliver(server, missing) for server in list(self._flights)]
 
-    def deliver_waiting(self, failure: Failure) -> list[Delivery]:
-        """Gives up the servers whose turn has not come."""
+    def deliver_waiting(self) -> list[Delivery]:
+        """Gives up the servers whose turn has not come: Ansible will not ask them."""
         now = self._clock()
         trips, self._waiting = self.waiting, {}
-        return [Delivery(trip.server.name, (Reply(b"", failure),) * len(trip.scripts), now, now) for trip in trips]
+        return [
+            Delivery(trip.server.name, (Reply(b"", self._why(trip.server.name)),) * len(trip.scripts), now, now)
+            for trip in trips
+        ]
 
-    @property
-    def reason(self) -> str:
+    def _why(self, server: str) -> Failure:
         """Why Ansible did not ask, in its own words as far as it had any."""
-        return complaint(self._texts) or "Ansible ended without asking it, and gave no reason"
+        if f"Could not match supplied host pattern, ignoring: {server}" in self._texts:
+            return Failure(FailureKind.UNREACHABLE, "the inventory does not have this server any more")
+        why = complaint(self._texts) or "Ansible ended without asking it, and gave no reason"
+        return Failure(FailureKind.UNREACHABLE, why)
 
 
 class Errand:

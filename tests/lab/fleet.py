@@ -179,6 +179,26 @@ class Fleet:
         self._quiet.append(quiet)
         return self._put(FleetServer(name, address, quiet.getsockname()[1]), self.main.host_key, write=True)
 
+    def deaf(self, name: str) -> FleetServer:
+        """A server that does not answer at all, as if packets to it were lost: its queue of connections is full."""
+        address = self._address()
+        full = socket.create_server((address, 0), backlog=0)
+        self._quiet.append(full)
+        while self._fills(full.getsockname()):
+            pass
+        return self._put(FleetServer(name, address, full.getsockname()[1]), self.main.host_key, write=True)
+
+    def _fills(self, place: tuple[str, int]) -> bool:
+        """Makes one more connection that nobody will take up; False where it did not come about."""
+        caller = socket.socket()
+        self._quiet.append(caller)
+        caller.settimeout(0.2)
+        try:
+            caller.connect(place)
+        except TimeoutError:
+            return False
+        return True
+
     def unknown(self, name: str) -> FleetServer:
         """A good server that is not in known_hosts."""
         return self._put(FleetServer(name, self._address(), self.main.port), None, write=True)

@@ -102,11 +102,20 @@ def test_a_name_that_nobody_knows() -> None:
     assert "no-such-host.invalid cannot be resolved" in failure(delivery).why
 
 
-def test_stop_does_not_wait_for_a_connection(fleet: Fleet) -> None:
-    fleet.silent("silent-at-stop")
-    asked = trips({"silent-at-stop": fleet.variables("silent-at-stop")}, [HELLO])
+def test_a_server_that_does_not_answer_at_all(fleet: Fleet) -> None:
+    server = fleet.deaf("deaf")
+    why = refused(fleet, "deaf", by=ssh_runner(timeout=0.3)).why
+    assert why == f"{server.address} does not answer on port {server.port} within 0.3 seconds"
+
+
+@pytest.mark.parametrize("kind", ["silent", "deaf"])
+def test_stop_does_not_wait_for_a_connection(fleet: Fleet, kind: str) -> None:
+    name, before = f"{kind}-at-stop", set(threading.enumerate())
+    getattr(fleet, kind)(name)
+    asked = trips({name: fleet.variables(name)}, [HELLO])
     found = ask(ssh_runner(timeout=120.0), asked, stop=lambda: "the deadline has passed")
-    assert failure(found["silent-at-stop"]) == Failure(FailureKind.STOPPED, "the deadline has passed")
+    assert failure(found[name]) == Failure(FailureKind.STOPPED, "the deadline has passed")
+    assert set(threading.enumerate()) <= before, "its thread was cut off, too"
 
 
 # --- in the middle ----------------------------------------------------------------------------------------------------

@@ -1,0 +1,239 @@
+"""Scripts whose questions hang, flood and leave things behind, and scripts that nobody listens to any more."""
+
+from __future__ import annotations
+
+import functools
+import os
+import shutil
+import subprocess
+import time
+from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from maintops.domain.answers import Question
+from maintops.domain.ports import Script
+from maintops.script.compiling import compile_script
+from maintops.script.reading import Heard, hear
+from tests.unit.script.shells import Mark, Place, ask
+
+WHERE = {
+    "dash": ("dash", "all tools"),
+    "bash": ("bash as sh", "all tools"),
+    "busybox": ("busybox", "applets only"),
+    "no tools": ("dash", "neither"),
+}
+
+TROUBLE = {
+    "hang": Question("A", "echo begun; sleep 300", 1.0, 100),
+    "children": Question("A", "echo begun; sh -c 'sleep 300 & sleep 300'; :", 1.0, 100),
+    "deaf": Question("A", "trap '' TERM; echo begun; sleep 300; sleep 300", 1.0, 100),
+    "escaped": Question("A", "echo early; (setsid sleep 300 &); exit 3", 300.0, 100),
+    "escaped hang": Question("A", "echo begun; setsid sleep 300 & sleep 300", 1.0, 100),
+    "flood": Question("A", "yes", 300.0, 100),
+    "deaf flood": Question("A", "trap '' PIPE; while :; do echo y 2>/dev/null; done", 1.0, 100),
+    "loud flood": Question("A", "echo out; yes >&2", 1.0, 100),
+    "fraction": Question("A", "sleep 0.4; echo in time", 0.1, 100),
+    "part": Question("A", "part one echo 1; part two sh -c 'echo 2; sleep 300'; part three echo 3", 1.0, 100),
+}
+
+
+@dataclass(frozen=True)
+class Seen:
+    heard: Heard
+    left: list[str]
+
+
+Trial = Callable[[str, str], Seen]
+
+
+@pytest.fixture(scope="module")
+def trial(find_place: Callable[[str, str], Place]) -> Iterator[Trial]:
+    """What became of a trouble in a place. Those of one kind run side by side: they wait more than they work."""
+    with ThreadPoolExecutor(2 * len(WHERE)) as pool:
+
+        @functools.cache
+        def begin(trouble: str) -> Mapping[str, Future[Seen]]:
+            places = {name: find_place(*where) for name, where in WHERE.items()}
+            return {name: pool.submit(_carry, place, TROUBLE[trouble]) for name, place in places.items()}
+
+        kinds = list(TROUBLE)
+
+        def see(trouble: str, where: str) -> Seen:
+            for kind in kinds[kinds.index(trouble) :][:2]:  # the next one may run meanwhile
+                begin(kind)
+            return begin(trouble)[where].result()
+
+        yield see
+
+
+def _carry(place: Place, question: Question) -> Seen:
+    mark = Mark()
+    script = compile_script([question, Question("B", "echo after", 20.0, 100)], become=False)
+    with place.start(script, environment=mark.environment) as process:
+        stream = process.communicate(timeout=60)[0]
+    mark.gone(1.5)
+    return Seen(hear(stream, script), mark.running())
+
+
+def _fine_afterwards(seen: Seen) -> None:
+    assert seen.heard.complete
+    assert (seen.heard.answers["B"].stdout, seen.heard.answers["B"].status) == (b"after\n", 0)
+    assert seen.left == []
+
+
+@pytest.mark.parametrize("where", WHERE)
+@pytest.mark.parametrize("trouble", ["hang", "children", "deaf", "escaped hang"])
+def test_a_hung_question_is_ended_with_all_that_it_started(trial: Trial, trouble: str, where: str) -> None:
+    seen = trial(trouble, where)
+    answer = seen.heard.answers["A"]
+    assert (answer.timed_out, answer.status, answer.truncated) == (True, None, False)
+    assert answer.stdout == b"begun\n"
+    assert answer.seconds >= 1
+    _fine_afterwards(seen)
+
+
+@pytest.mark.parametrize("where", WHERE)
+def test_what_a_question_leaves_behind_holds_nobody_up(trial: Trial, where: str) -> None:
+    seen = trial("escaped", where)
+    answer = seen.heard.answers["A"]
+    assert (answer.stdout, answer.status, answer.timed_out) == (b"early\n", 3, False)
+    assert answer.seconds < 60
+    _fine_afterwards(seen)
+
+
+@pytest.mark.parametrize("where", WHERE)
+def test_a_flood_is_cut(trial: Trial, where: str) -> None:
+    seen = trial("flood", where)
+    answer = seen.heard.answers["A"]
+    assert (answer.stdout, answer.truncated, answer.timed_out) == (b"y\n" * 50, True, False)
+    assert answer.status not in (0, None)
+    assert answer.seconds < 60
+    _fine_afterwards(seen)
+
+
+@pytest.mark.parametrize("where", WHERE)
+def test_a_flood_that_goes_on_is_ended_at_its_timeout(trial: Trial, where: str) -> None:
+    seen = trial("deaf flood", where)
+    answer = seen.heard.answers["A"]
+    assert (answer.stdout, answer.truncated, answer.timed_out) == (b"y\n" * 50, True, True)
+    _fine_afterwards(seen)
+
+
+@pytest.mark.parametrize("where", WHERE)
+def test_a_flood_of_complaints_is_cut_and_ended_at_its_timeout(trial: Trial, where: str) -> None:
+    seen = trial("loud flood", where)
+    answer = seen.heard.answers["A"]
+    assert (answer.stdout, answer.truncated, answer.timed_out) == (b"out\n", False, True)
+    assert answer.stderr.startswith(b"y\ny\n")
+    assert len(answer.stderr) <= 2000
+    _fine_afterwards(seen)
+
+
+@pytest.mark.parametrize("where", WHERE)
+def test_a_timeout_is_never_early(trial: Trial, where: str) -> None:
+    seen = trial("fraction", where)
+    answer = seen.heard.answers["A"]
+    assert (answer.stdout, answer.status, answer.timed_out) == (b"in time\n", 0, False)
+    _fine_afterwards(seen)
+
+
+@pytest.mark.parametrize("where", WHERE)
+def test_the_parts_before_a_hang_are_kept(trial: Trial, where: str) -> None:
+    seen = trial("part", where)
+    assert seen.heard.answers["A"].stdout == b"=one\n 1\n.0\n=two\n 2\n"
+    assert seen.heard.answers["A"].timed_out
+    _fine_afterwards(seen)
+
+
+def _until(process: subprocess.Popen[bytes], wanted: bytes) -> None:
+    """Reads until something was printed, and then listens no more."""
+    assert process.stdout is not None
+    seen = b""
+    while wanted not in seen:
+        piece = os.read(process.stdout.fileno(), 65536)
+        assert piece, seen
+        seen += piece
+
+
+@pytest.mark.parametrize("deaf", [False, True], ids=["SIGPIPE", "EPIPE"])
+def test_when_nobody_listens_no_further_question_is_asked(shell: Place, tmp_path: Path, deaf: bool) -> None:
+    mark = Mark()
+    script = ask("sleep 0.5", *(f"touch {tmp_path / str(number)}" for number in range(5)))
+    with shell.start(script, environment=mark.environment, deaf=deaf) as process:
+        _until(process, b" b 0 ")
+        assert process.stdout is not None
+        process.stdout.close()
+        process.wait(timeout=30)
+    assert list(tmp_path.iterdir()) == []
+    assert mark.gone(3), mark.running()
+
+
+def test_when_nobody_listens_a_hung_question_ends_the_script_at_its_timeout(shell: Place) -> None:
+    mark = Mark()
+    script = ask("sleep 300", "sleep 300", timeout=1)
+    with shell.start(script, environment=mark.environment) as process:
+        _until(process, b" b 0 ")
+        assert process.stdout is not None
+        process.stdout.close()
+        started = time.monotonic()
+        process.wait(timeout=60)
+    assert time.monotonic() - started < 30
+    assert mark.gone(3), mark.running()
+
+
+def test_a_script_that_is_ended_ends_what_it_started(shell: Place) -> None:
+    mark = Mark()
+    with shell.start(ask("sleep 300 & setsid sleep 300"), environment=mark.environment) as process:
+        _until(process, b" b 0 ")
+        while sum("sleep 300" in line and "sh" not in line for line in mark.running()) < 2:
+            time.sleep(0.02)
+        process.terminate()
+        process.wait(timeout=30)
+    assert mark.gone(3), mark.running()
+
+
+def _without_proc(script: Script, tools: Path | None = None) -> tuple[Heard, int]:
+    """The script under dash on a server that has no /proc: a namespace of its own, with an empty folder over it."""
+    unshare = shutil.which("unshare")
+    if os.geteuid() != 0 or unshare is None:
+        pytest.skip("a server without /proc needs root and unshare (util-linux)")
+    place = Place("dash", (tools,) if tools else ())
+    hide = 'mount -t tmpfs none /proc && exec "$@"'
+    command = [unshare, "-m", "sh", "-c", hide, "sh", place.program, *place.command(script)[1:]]
+    done = subprocess.run(command, capture_output=True, stdin=subprocess.DEVNULL, timeout=60, check=False)
+    if b"unshare" in done.stderr or b"mount" in done.stderr:
+        pytest.skip(f"no namespaces here: {done.stderr.decode()}")
+    return hear(done.stdout, script), done.returncode
+
+
+def test_a_server_without_proc_answers() -> None:
+    heard, _ = _without_proc(ask("echo one; echo err >&2; exit 3", "part two echo 2"))
+    assert heard.complete
+    assert heard.header is not None
+    assert (heard.header.boot, heard.header.uid) == ("", 0)
+    first = heard.answers["A"]
+    assert (first.stdout, first.stderr, first.status) == (b"one\n", b"err\n", 3)
+    assert heard.answers["B"].stdout == b"=two\n 2\n.0\n"
+
+
+def test_a_server_without_proc_ends_a_hung_question_by_timeout() -> None:
+    heard, _ = _without_proc(ask("echo begun; sleep 300", "echo after", timeout=1))
+    assert heard.complete
+    assert heard.answers["A"].timed_out
+    assert heard.answers["A"].stdout == b"begun\n"
+    assert heard.answers["B"].stdout == b"after\n"
+
+
+def test_a_server_without_proc_and_timeout_gives_up_at_a_hung_question(
+    find_place: Callable[[str, str], Place],
+) -> None:
+    tools = find_place("dash", "neither").tools
+    script = ask("echo fine", "sleep 9 >/dev/null 2>&1", "echo never", timeout=1)
+    heard, status = _without_proc(script, tools[1])
+    assert status == 1
+    assert (heard.begun, heard.complete) == ("B", False)
+    assert heard.answers["A"].stdout == b"fine\n"

@@ -13,8 +13,8 @@ from maintops.domain.ports import Clock, Content, Delivery, Failure, FailureKind
 from maintops.domain.servers import Server
 from maintops.runners import ansible_plays as plays
 from maintops.runners.addresses import HostKeys
-from maintops.runners.ansible_process import AnsibleProcess, Job
 from maintops.runners.ansible_previews import Rehearsal, content_environment, content_variables, role_play
+from maintops.runners.ansible_process import AnsibleProcess, Job
 from maintops.runners.ansible_rounds import Errand, Round
 
 TICK = 0.25
@@ -33,9 +33,9 @@ READING = 120.0
 class AnsibleRunner:
     """A Runner and Previewer over ansible-playbook, started through ansible-runner under a supervisor.
 
-    `inventory_sources` are what `-i` of Ansible takes; templates, plug-ins, vaults and variables in them are Ansible's to
-    resolve. `known_hosts` is the one file to verify host keys with (None: the files that OpenSSH would use), `host_keys`
-    what becomes of unknown ones, on bastions too: no inventory can weaken it. `connect_timeout` is in seconds.
+    `inventory_sources` are what `-i` of Ansible takes; templates, plug-ins, vaults and variables in them are Ansible's
+    to resolve. `known_hosts` is the one file to verify host keys with (None: the files that OpenSSH would use) and
+    `host_keys` what becomes of unknown ones, on bastions too; no inventory weakens it. `connect_timeout`: seconds.
     `retries` is how often a connection that was refused, reset or not answered is tried again.
     """
 
@@ -125,8 +125,8 @@ class AnsibleRunner:
     ) -> Iterator[Preview | Pulse]:
         """Runs content in check mode on some servers (see ports.Previewer).
 
-        A playbook that Ansible cannot run at all is every server's failure, with file, line and reason. A task that failed
-        is a task whose status says so. `timeout` (seconds) is for the whole run.
+        A playbook that Ansible cannot run at all is every server's failure, with file, line and reason. A task that
+        failed is a task whose status says so. `timeout` (seconds) is for the whole run.
         """
         if not servers:
             return

@@ -9,22 +9,24 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from maintops.domain.ports import Failure, FailureKind, Reply, Script
-from maintops.runners.ansible_plays import BEGIN, END
+from maintops.domain.servers import Server
+from maintops.runners.ansible_plays import BEGIN, END, secret_values
 
 LONGEST_SENTENCE = 200
+"""Characters of what a stranger said that are worth reading."""
 
 _ARMOUR = re.compile(r"[A-Za-z0-9+/]+={0,2}")
 _LISTED = re.compile(r"\\([0-7]{3}|[\\abfnrtv])")
 _LETTERS = {"\\": "\\", "a": "\a", "b": "\b", "f": "\f", "n": "\n", "r": "\r", "t": "\t", "v": "\v"}
 
 
-def read_reply(result: Mapping[str, Any], script: Script, secrets: Sequence[str]) -> Reply:
-    """The reply that a task's result holds. `secrets` are kept out of every sentence."""
+def read_reply(result: Mapping[str, Any], script: Script, server: Server) -> Reply:
+    """The reply that a task's result holds. The server's secrets are kept out of every sentence."""
     stdout = result.get("stdout")
     lines = [line.strip("\r") for line in stdout.split("\n")] if isinstance(stdout, str) else []
     begin = next((number for number, line in enumerate(lines) if line.startswith(BEGIN)), None)
     if begin is None:
-        return Reply(b"", read_failure(result, script, secrets))
+        return Reply(b"", read_failure(result, script, server))
     return _read_answer(lines[begin + 1 :], script, is_listed=lines[begin] == f"{BEGIN} sed")
 
 
@@ -48,7 +50,7 @@ def _by_signal(end: str) -> bool:
 
 
 def _decode_base64(lines: list[str]) -> bytes:
-    """The bytes of as much base64 as is whole. What somebody else wrote in between (a terminal's guest) is passed over."""
+    """The bytes of as much base64 as is whole. What a terminal's other guests wrote in between is passed over."""
     armour = "".join(line for line in lines if _ARMOUR.fullmatch(line))
     try:
         return base64.b64decode(armour[: len(armour) // 4 * 4])
@@ -57,8 +59,8 @@ def _decode_base64(lines: list[str]) -> bytes:
 
 
 def _decode_listed(lines: list[str]) -> bytes:
-    """The bytes that `sed -n l` listed (POSIX): lines end with `$` and are folded with a backslash, other than printable
-    bytes are escaped. A dot was put after the last byte, so that its line end is known."""
+    """The bytes that `sed -n l` listed (POSIX): lines end with `$`, are folded with a backslash, and hold escapes for
+    what is not printable. A dot was put after the last byte, so that it is known whether a line end came before."""
     text = "".join(line.removesuffix("\\") if _is_folded(line) else f"{line.removesuffix('$')}\n" for line in lines)
     plain = _LISTED.sub(lambda found: _LETTERS.get(found[1]) or chr(int(found[1], 8)), text)
     return plain.encode("latin-1", "replace").removesuffix(b".\n")
@@ -72,12 +74,13 @@ def _is_folded(line: str) -> bool:
 # --- failures ---------------------------------------------------------------------------------------------------------
 
 
-def read_failure(result: Mapping[str, Any], script: Script | None, secrets: Sequence[str]) -> Failure:
+def read_failure(result: Mapping[str, Any], script: Script | None, server: Server) -> Failure:
     """Why a task's result holds no answer. `script` is None where no script was carried (content in check mode)."""
     if result.get("timedout"):
         return Failure(FailureKind.OVERTIME, "the script did not end within its own time")
-    said = _hide(_said(result), secrets)
-    if (why := _become_refusal(said) or _host_key_refusal(said)) is not None:
+    said = _hide(_said(result), secret_values(server))
+    refusal = _become_refusal(said) if script is None or script.become else None
+    if (why := refusal or _host_key_refusal(said)) is not None:
         return Failure(FailureKind.UNREACHABLE, why)
     if result.get("unreachable"):
         kind = FailureKind.BROKEN if _BROKEN.search(said) else FailureKind.UNREACHABLE
@@ -86,15 +89,18 @@ def read_failure(result: Mapping[str, Any], script: Script | None, secrets: Sequ
         f"exit status {result['rc']}, without a word" if "rc" in result else "Ansible gives no reason"
     )
     if script is not None and "rc" in result:
-        why = f"{'become refused' if script.become else 'the server does not run the script'}: {why}"
+        why = f"{_BECOME_REFUSED if script.become else 'the server does not run the script'}: {why}"
     return Failure(FailureKind.UNREACHABLE, why)
 
 
 def is_passing(failure: Failure) -> bool:
-    """Whether another try may help: the connection was refused, reset or not answered, and nothing was asked yet."""
-    return failure.kind is FailureKind.UNREACHABLE and bool(_PASSING.search(failure.why))
+    """Whether another try may help: the connection was refused, reset or not answered, and nothing was asked yet. A
+    password is never sent twice."""
+    asked = failure.kind is not FailureKind.UNREACHABLE or failure.why.startswith(_BECOME_REFUSED)
+    return not asked and bool(_PASSING.search(failure.why))
 
 
+_BECOME_REFUSED = "become refused"
 _PASSING = re.compile(
     r"timed? ?out|connection (refused|reset|closed)|no route to host|(network|host) is (unreachable|down)"
     r"|temporary failure|kex_exchange_identification|banner exchange",
@@ -135,7 +141,7 @@ _COMPLAINTS = (
 def _become_refusal(said: str) -> str | None:
     for sign, meaning in _COMPLAINTS:
         if sign.search(said):
-            return f"become refused: {meaning or sentence(said)}"
+            return f"{_BECOME_REFUSED}: {meaning or sentence(said)}"
     return None
 
 
@@ -167,10 +173,8 @@ _PREFIXES = re.compile(
 
 
 def sentence(said: str) -> str:
-    """One sentence for people out of what Ansible or a server said: printable, on one line, 200 characters at most.
-
-    Of several lines the last is the reason (ssh says what it did first), but for Ansible's own words, which begin.
-    """
+    """One sentence for people out of what Ansible or a server said: the line that tells of a connection where there is
+    one, or else the first that tells anything; fit for any screen, 200 characters at most."""
     text = _PREFIXES.sub("", said.strip())
     lines = [line for line in (_PREFIXES.sub("", line.strip()) for line in text.splitlines()) if not _NOISE.match(line)]
     if not lines:

@@ -21,7 +21,7 @@ from maintops.domain.servers import Server
 from maintops.runners.addresses import HostKeys
 
 BEGIN, END = "#maintops-begin", "#maintops-end"
-"""Lines around an answer; the first names the armour that it is in (base64 or sed), the last the script's exit status."""
+"""Lines around an answer: the first names the armour that it is in (base64 or sed), the last the exit status."""
 
 LONGEST = 128 * 1024 - 4096
 """Bytes that a packed script may have: one argument of a program takes 128 KiB, sudo and shells add theirs."""
@@ -36,13 +36,13 @@ NTH = "maintops_nth"
 """The variable that says which of a trip's scripts a result belongs to."""
 
 # `raw` templates its text and hands bytes on as they come, and shells have ideas of their own: what means anything to
-# Jinja2, to a shell within quotes or to csh travels as an octal escape of `printf %b`, which every shell has. The answer
-# comes back in base64, or where there is neither that nor openssl as sed tells bytes (`l`), with a dot after the last.
+# Jinja2, to a shell within quotes or to csh travels as an octal escape of `printf %b`, which every shell has. The
+# answer comes back in base64; without that and openssl as sed lists bytes (`l`), with a dot after the last of them.
 # Descriptor 4 is the armour's output, 3 the way of the script's exit status around it; the script gets neither.
 _ESCAPES = {ord(sign): f"\\0{ord(sign):03o}" for sign in "\\'\"$`!{"} | {ord("\n"): "\\n"}
 _UNPACK = (
     "if command -v base64 >/dev/null 2>&1;then k=base64;e() { base64;};"
-    'elif command -v openssl >/dev/null 2>&1;then k=base64;e() { openssl base64;};'
+    "elif command -v openssl >/dev/null 2>&1;then k=base64;e() { openssl base64;};"
     "else k=sed;e() { { cat;echo .;}|LC_ALL=C sed -n l;};fi;"
     f'echo "{BEGIN} $k";exec 4>&1;'
     's=$({ { /bin/sh -c "$(printf %b "$1")" </dev/null 2>/dev/null 3>&- 4>&-;echo $? >&3;}|e >&4 3>&-;} 3>&1);'
@@ -96,8 +96,8 @@ class _Ask:
 def trip_play(trips: Sequence[Trip], connect_timeout: float) -> tuple[str, dict[str, Any]]:
     """The playbook (JSON) that carries some trips' scripts, and the variables that it needs.
 
-    A worker process of Ansible takes 20 ms for a task, and a template in it up to 5 more: what is the same everywhere is
-    written down as it is. Two scripts of a server are one task with a loop: one worker, one connection.
+    A worker process of Ansible takes 20 ms for a task, and a template in it up to 5 more: what is the same everywhere
+    is written down as it is. Two scripts of a server are one task with a loop: one worker, one connection.
     """
     scripts = dict.fromkeys(script for trip in trips for script in trip.scripts)
     commands = list(map(carrier, scripts))
@@ -138,7 +138,7 @@ def _task(ask: _Ask, command: str) -> dict[str, Any]:
 
 
 def _loop(asks: Sequence[Sequence[_Ask]], items: list[dict[str, Any]] | str) -> dict[str, Any]:
-    """The task for every ask there is; `items` are those of one server. A field that is the same in all is no template."""
+    """The task for every ask there is; `items` are a server's. A field that is the same in all is no template."""
     every = [ask for trip in asks for ask in trip]
     fields = {}
     for name, value in asdict(every[0]).items():
@@ -157,7 +157,7 @@ def limit(servers: Iterable[Server]) -> str:
 
 
 def connection_variables(folder: str, policy: Policy, servers: Iterable[Server], *, share: bool) -> dict[str, Any]:
-    """Extra variables, which nothing in an inventory can beat: how ssh verifies host keys, and no tries of Ansible's own
+    """Extra variables, which nothing in an inventory beats: how ssh verifies host keys, and no tries of Ansible's own
     (it would try a wrong sudo password again).
 
     A server's own `ansible_ssh_args` follow ours, and of an option that is given twice ssh takes the first. With
@@ -250,12 +250,14 @@ def ansible_variables(folder: str, connect_timeout: float) -> dict[str, str]:
     return {
         "ANSIBLE_CONFIG": f"{folder}/ansible.cfg",
         "ANSIBLE_HOST_KEY_CHECKING": "True",
-        "ANSIBLE_LOCAL_TEMP": f"{folder}/tmp",
+        "ANSIBLE_LOCAL_TEMP": f"{folder}/work",
         "ANSIBLE_TIMEOUT": str(max(1, math.ceil(connect_timeout))),
         "ANSIBLE_NOCOLOR": "1",
         "ANSIBLE_DEPRECATION_WARNINGS": "0",
         "ANSIBLE_LOCALHOST_WARNING": "0",
         "ANSIBLE_INVENTORY_UNPARSED_WARNING": "0",
+        # Half an inventory would be servers with half their variables.
+        "ANSIBLE_INVENTORY_ANY_UNPARSED_IS_FAILED": "1",
         "MAX_EVENT_RES": str(
             2**40
         ),  # ansible-runner's callback empties results that are longer than 700 000 characters

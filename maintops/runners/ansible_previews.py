@@ -11,8 +11,7 @@ from typing import Any
 
 from maintops.domain.ports import Content, Failure, FailureKind, Preview, Previewed
 from maintops.domain.servers import Server
-from maintops.runners.ansible_answers import complaint, read_failure, readable, sentence
-from maintops.runners.ansible_plays import secret_values
+from maintops.runners.ansible_answers import complaint, read_failure, readable
 from maintops.runners.supervisor import PREFIX
 
 LONGEST_DIFF = 20 * 1024
@@ -101,10 +100,9 @@ class Rehearsal:
             self._asked[server] = str(told.get("task", ""))
             return
         if event == "runner_on_unreachable":
-            secrets = secret_values(self._servers[server])
-            self._failures[server] = read_failure(told.get("res") or {}, None, secrets)
+            self._failures[server] = read_failure(told.get("res") or {}, None, self._servers[server])
         elif event in _READERS:
-            self._tasks[server].append(_READERS[event](told, secret_values(self._servers[server])))
+            self._tasks[server].append(_READERS[event](told, self._servers[server]))
         else:
             return
         self._asked.pop(server, None)
@@ -155,7 +153,7 @@ def listed_hosts(printed: str) -> Iterator[str]:
 # --- one task on one server -------------------------------------------------------------------------------------------
 
 
-def _read_ok(told: Mapping[str, Any], secrets: Sequence[str]) -> Previewed:
+def _read_ok(told: Mapping[str, Any], server: Server) -> Previewed:
     result = told.get("res") or {}
     if "censored" in result:  # whether it changed anything went with the rest; Ansible's own line still tells
         status = "changed" if str(told.get("stdout", "")).lstrip().startswith("changed:") else "ok"
@@ -163,17 +161,17 @@ def _read_ok(told: Mapping[str, Any], secrets: Sequence[str]) -> Previewed:
     return Previewed(_name(told), "changed" if result.get("changed") else "ok", _diff_text(result))
 
 
-def _read_failed(told: Mapping[str, Any], secrets: Sequence[str]) -> Previewed:
+def _read_failed(told: Mapping[str, Any], server: Server) -> Previewed:
     result = told.get("res") or {}
     status = "ignored" if told.get("ignore_errors") else "failed"
     if "censored" in result:
         return Previewed(_name(told), status, message=f"{told.get('task_path', '')}: {_HIDDEN}")
     items = [item for item in result.get("results") or [] if isinstance(item, Mapping) and item.get("failed")]
-    why = read_failure(items[0] if items else result, None, secrets).why
+    why = read_failure(items[0] if items else result, None, server).why
     return Previewed(_name(told), status, _diff_text(result), f"{told.get('task_path', '')}: {why}")
 
 
-def _read_skipped(told: Mapping[str, Any], secrets: Sequence[str]) -> Previewed:
+def _read_skipped(told: Mapping[str, Any], server: Server) -> Previewed:
     """ansible-runner leaves out the result of a task that was skipped; Ansible prints it, when it is asked to."""
     printed = str(told.get("stdout", ""))
     try:

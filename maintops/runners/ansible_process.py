@@ -127,7 +127,8 @@ def _private_folder() -> str:
 
 def _place() -> str:
     """Where a private folder is put: in memory where there is room, so that no answer ever comes to rest on a disk."""
-    for place in (f"/run/user/{os.getuid()}", "/dev/shm", tempfile.gettempdir()):  # noqa: S108 - names are unguessable, modes 0700
+    memory = (f"/run/user/{os.getuid()}", "/dev/shm")  # noqa: S108 - in there only this user may look
+    for place in (*memory, tempfile.gettempdir()):
         if _PLAIN.fullmatch(place) and os.access(place, os.W_OK | os.X_OK) and _free(place) >= ROOM:
             return place
     return tempfile.gettempdir()

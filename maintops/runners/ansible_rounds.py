@@ -10,7 +10,7 @@ from typing import Any
 
 from maintops.domain.ports import Clock, Delivery, Failure, FailureKind, Reply, Trip
 from maintops.runners.ansible_answers import complaint, is_passing, read_reply
-from maintops.runners.ansible_plays import NTH, secret_values
+from maintops.runners.ansible_plays import NTH
 
 _RESULTS = frozenset({"runner_on_ok", "runner_on_failed", "runner_on_unreachable", "runner_on_skipped"})
 _ITEMS = frozenset({"runner_item_on_ok", "runner_item_on_failed"})
@@ -73,7 +73,7 @@ class Round:
             self._waiting.pop(server)
             self._flights[server] = _Flight(self._clock())
         elif server in self._flights and event in _ITEMS:
-            self._take_item(server, told["res"])
+            self._take_item(server, told.get("res") or {})
         elif server in self._flights and event in _RESULTS:
             return self._land(server, told.get("res") or {})
         return None
@@ -97,7 +97,7 @@ class Round:
 
     def _read(self, server: str, number: int, result: Mapping[str, Any]) -> Reply:
         trip = self._trips[server]
-        return read_reply(result, trip.scripts[number], secret_values(trip.server))
+        return read_reply(result, trip.scripts[number], trip.server)
 
     # --- the end ------------------------------------------------------------------------------------------------------
 
@@ -162,6 +162,10 @@ class Errand:
 
 
 def _is_worth_another(delivery: Delivery) -> bool:
-    """Whether a script was not asked for a passing reason; where all of several were not, it was tried twice already."""
-    passing = [reply.failure is not None and is_passing(reply.failure) for reply in delivery.replies]
+    """Whether a script was not asked for a passing reason. Where all of several were not, it was tried twice already;
+    where a connection broke in the middle, what came of it counts."""
+    failures = [reply.failure for reply in delivery.replies]
+    if any(failure is not None and failure.kind is FailureKind.BROKEN for failure in failures):
+        return False
+    passing = [failure is not None and is_passing(failure) for failure in failures]
     return any(passing) and not (all(passing) and len(passing) > 1)

@@ -64,7 +64,7 @@ class SshRunner:
         from maintops.runners.ssh_connections import Gates, Means  # Fabric is slow to import
 
         means = Means(self._book, self._connect_timeout, self._retries)
-        gates = Gates(means)
+        gates = Gates()
         crew = Crew(
             trips,
             lambda flight: self._carry(flight, means, gates),
@@ -76,7 +76,6 @@ class SshRunner:
             yield from crew.watch(stop)
         finally:
             crew.dismiss()
-            gates.close()
 
     def _carry(self, flight: Flight, means: Means, gates: Gates) -> Failure | None:
         from maintops.runners.ssh_connections import Cut, NoWay, connected

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import errno
 import logging
+import math
 import os
 import select
 import socket
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager, nullcontext, suppress
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -68,85 +69,66 @@ class Means:
 
 @contextmanager
 def connected(hops: Sequence[Hop], means: Means, gates: Gates, flight: Flight) -> Iterator[Transport]:
-    """A connection to the last hop, closed at once afterwards. Raises NoWay, or Cut where the flight was cut."""
-    connection = _try_hard(hops, means, gates, flight)
+    """A connection to the last hop, closed at once afterwards. Raises NoWay, or Cut where the flight was cut.
+
+    Every server has a way of its own through its bastions, as with OpenSSH: paramiko can send on a channel that was just
+    closed, for which sshd ends the whole connection, and no server may take others with it.
+    """
+    chain: list[Connection] = []
     try:
-        yield connection.client.get_transport()
+        for number, hop in enumerate(hops, 1):
+            last = number == len(hops)
+            with nullcontext() if last else gates.opened(tuple(hops[:number]), flight):
+                chain.append(_try_hard(hop, chain[-1] if chain else None, means, flight))
+        yield chain[-1].client.get_transport()
     finally:
         flight.hold(None)
-        _hang_up(connection)
+        for connection in reversed(chain):
+            _hang_up(connection)
 
 
 class Gates:
-    """The bastions of a run: one connection to each, shared by every server behind it."""
+    """What the servers behind the same bastions know of each other.
 
-    def __init__(self, means: Means) -> None:
-        self._means = means
-        self._gates: dict[tuple[Hop, ...], _Gate] = {}
-        self._lock = threading.Lock()
+    Only so many log in to a bastion at once (its sshd begins to drop strangers at ten, MaxStartups), and a bastion that
+    nobody got into is not tried again by every server in turn.
+    """
 
-    def channel(self, hops: tuple[Hop, ...], to: Hop, flight: Flight) -> Channel:
-        """A way from the last of `hops` to another host. Raises NoWay, Cut."""
-        transport = self._transport(hops, flight)
-        try:
-            return transport.open_channel(
-                "direct-tcpip", (to.host, to.port), ("127.0.0.1", 0), timeout=_patience(to, self._means)
-            )
-        except (paramiko.SSHException, EOFError, OSError) as error:
-            why = f"the bastion {hops[-1].host} does not connect to {to.host} port {to.port}: {readable(str(error))}"
-            raise NoWay(why, passing=True) from error
-
-    def close(self) -> None:
-        """Ends every connection, the innermost first."""
-        for hops in sorted(self._gates, key=len, reverse=True):
-            gate = self._gates[hops]
-            if gate.connection is not None:
-                _hang_up(gate.connection)
-
-    def _transport(self, hops: tuple[Hop, ...], flight: Flight) -> Transport:
-        with self._lock:
-            gate = self._gates.setdefault(hops, _Gate())
-        while not gate.lock.acquire(timeout=TICK):
-            _check(flight)
-        try:
-            return gate.transport(lambda: _try_hard(hops, self._means, self, flight))
-        finally:
-            gate.lock.release()
-
-
-class _Gate:
-    """One bastion's connection. A failure is remembered for a while: a thousand servers do not each wait for it."""
-
+    AT_ONCE = 8
     MEMORY = 30.0
 
     def __init__(self) -> None:
-        self.lock = threading.Lock()
-        self.connection: Connection | None = None
-        self._failed: tuple[float, NoWay] | None = None
+        self._lock = threading.Lock()
+        self._doors: dict[tuple[Hop, ...], threading.Semaphore] = {}
+        self._failed: dict[tuple[Hop, ...], tuple[float, str]] = {}
 
-    def transport(self, open_: Callable[[], Connection]) -> Transport:
-        if self._failed is not None and time.monotonic() < self._failed[0] + self.MEMORY:
-            raise self._failed[1]
-        if self.connection is None or not self.connection.is_connected:
-            if self.connection is not None:
-                _hang_up(self.connection)
-            try:
-                self.connection = open_()
-            except NoWay as error:
-                self._failed = (time.monotonic(), NoWay(f"by way of its bastion: {error}"))
-                raise self._failed[1] from error
-        transport: Transport = self.connection.transport
-        return transport
+    @contextmanager
+    def opened(self, hops: tuple[Hop, ...], flight: Flight) -> Iterator[None]:
+        """Holds a place in front of a bastion. Raises NoWay where it has failed others a short while ago."""
+        with self._lock:
+            door = self._doors.setdefault(hops, threading.Semaphore(self.AT_ONCE))
+        while not door.acquire(timeout=TICK):
+            _check(flight)
+        try:
+            at, why = self._failed.get(hops, (-math.inf, ""))
+            if time.monotonic() < at + self.MEMORY:
+                raise NoWay(f"by way of its bastion: {why}")
+            yield
+        except NoWay as error:
+            self._failed.setdefault(hops, (time.monotonic(), str(error)))
+            raise NoWay(f"by way of its bastion: {self._failed[hops][1]}") from error
+        finally:
+            door.release()
 
 
 # --- one hop ----------------------------------------------------------------------------------------------------------
 
 
-def _try_hard(hops: Sequence[Hop], means: Means, gates: Gates, flight: Flight) -> Connection:
+def _try_hard(hop: Hop, bastion: Connection | None, means: Means, flight: Flight) -> Connection:
     """Tries again what may pass (refused, reset, no answer), within the bound; never a login or a host key."""
     for attempt in range(means.retries + 1):
         try:
-            return _open(tuple(hops), means, gates, flight)
+            return _open(hop, bastion, means, flight)
         except NoWay as error:
             if not error.passing or attempt == means.retries:
                 raise
@@ -155,10 +137,9 @@ def _try_hard(hops: Sequence[Hop], means: Means, gates: Gates, flight: Flight) -
     raise AssertionError("unreachable: the last attempt returns or raises")
 
 
-def _open(hops: tuple[Hop, ...], means: Means, gates: Gates, flight: Flight) -> Connection:
-    hop = hops[-1]
+def _open(hop: Hop, bastion: Connection | None, means: Means, flight: Flight) -> Connection:
     connection = _connection(hop, means)
-    way = gates.channel(hops[:-1], hop, flight) if len(hops) > 1 else _dial(hop, means, flight)
+    way = _dial(hop, means, flight) if bastion is None else _tunnel(bastion, hop, means)
     flight.hold(lambda: _sever(way))
     dialled = time.monotonic()
     try:
@@ -171,6 +152,17 @@ def _open(hops: tuple[Hop, ...], means: Means, gates: Gates, flight: Flight) -> 
         _check(flight)
         raise _explained(error, hop, means, time.monotonic() - dialled) from error
     return connection
+
+
+def _tunnel(bastion: Connection, hop: Hop, means: Means) -> Channel:
+    try:
+        channel: Channel = bastion.client.get_transport().open_channel(
+            "direct-tcpip", (hop.host, hop.port), ("127.0.0.1", 0), timeout=_patience(hop, means)
+        )
+    except (paramiko.SSHException, EOFError, OSError) as error:
+        why = f"the bastion {bastion.host} does not connect to {hop.host} port {hop.port}: {readable(str(error))}"
+        raise NoWay(why, passing=True) from error
+    return channel
 
 
 class _Connection(Connection):  # type: ignore[misc]  # Fabric ships no types

@@ -1,14 +1,14 @@
 """A small program that runs ansible-runner for maintops and outlives nobody.
 
-Ansible's workers call setsid, and ssh's masters detach: killing Ansible leaves them behind. So everything runs under this
-process, which adopts whatever loses its parent (a child subreaper) and ends it all when its job is done, when it is told
-to, or when maintops is gone (its end of a pipe breaks). It is started as a script of its own, with an environment that
-holds nothing but what Ansible needs, and imports nothing of maintops.
+Ansible's workers call setsid, and ssh's masters detach: killing Ansible leaves them behind. So everything runs under
+this process, which adopts whatever loses its parent (a child subreaper) and ends it all when its job is done, when it
+is told to, or when maintops is gone (its end of a pipe breaks). It is started as a script of its own, with an
+environment that holds nothing but what Ansible needs, and imports nothing of maintops.
 
-Standard input: one JSON object on one line, the job (see `Job` in ansible_process.py); then nothing, until it is closed.
-Standard output: JSON objects, one a line: {"event": NAME, …} as they come, {"text": …} for what Ansible says beside them,
-{"end": EXIT STATUS} last, where Ansible came to its end. The private folder of the job lives in memory where that is possible, is this user's alone,
-and is gone before this process is.
+Standard input: one JSON object on one line, the job (see `Job` in ansible_process.py); then nothing, until it closes.
+Standard output: JSON objects, one a line: {"event": NAME, …} as they come, {"text": …} for what went wrong here, and
+{"end": EXIT STATUS} last, where Ansible came to its end. The private folder of the job lives in memory where that is
+possible, is this user's alone, and is gone before this process is.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ PREFIX = "maintops-"
 
 _OWNER = "owner"
 _YOUNG = 60.0
-_SUBREAPER = 36  # PR_SET_CHILD_SUBREAPER, <linux/prctl.h>
+_DEATH_SIGNAL, _SUBREAPER = 1, 36  # PR_SET_PDEATHSIG, PR_SET_CHILD_SUBREAPER, <linux/prctl.h>
 _SIGNALS = (signal.SIGTERM, signal.SIGHUP, signal.SIGINT)
 _LOOK = 0.5
 
@@ -66,11 +66,15 @@ def main() -> int:
 
 
 def _become_reaper() -> None:
-    ctypes.CDLL(None, use_errno=True).prctl(_SUBREAPER, 1, 0, 0, 0)
+    _control(_SUBREAPER, 1)
     os.umask(0o077)
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))  # a core dump would hold passwords
     for number in _SIGNALS:
         signal.signal(number, _leave)
+
+
+def _control(option: int, value: int) -> None:
+    ctypes.CDLL(None).prctl(option, value, 0, 0, 0)
 
 
 def _leave(number: int, frame: object) -> None:
@@ -192,6 +196,7 @@ def _start(job: dict[str, Any]) -> int:
     try:
         for number in _SIGNALS:
             signal.signal(number, signal.SIG_DFL)
+        _control(_DEATH_SIGNAL, signal.SIGKILL)  # without its supervisor it must not go on
         _run(job)
         status = 0
     except Exception as error:  # whatever it is, there is nobody else who could hear of it

@@ -43,7 +43,9 @@ draw() {
 }
 
 # The clock: one signal a second to this shell, for as long as it lives. A shell that waits wakes up and looks around.
+# (`tick 3>&-` would not do: dash keeps a copy of what it closes for a function, and the answer would never end.)
 tick() {
+  exec 3>&-
   trap 'kill $!; wait $!; exit' TERM
   while :; do
     sleep 1 &
@@ -90,7 +92,7 @@ begin() {
   trap 'ticks=$((ticks + 1))' ALRM
   # Whoever ends this shell (sudo hands signals on) ends what it started.
   trap 'hunt KILL $$; exit 1' HUP INT TERM
-  tick 3>&- &
+  tick &
   clock=$!
 }
 

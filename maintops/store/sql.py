@@ -51,7 +51,7 @@ _FACTS_OF = select(facts.c.check_id, facts.c.document).where(facts.c.server == b
 _FINDINGS_OF = select(findings.c.document).where(findings.c.server == bindparam("server")).order_by(findings.c.id)
 _FOLLOWUPS_OF = (
     select(followups.c.document)
-    .where(followups.c.server == bindparam("server"), followups.c.state.in_(_NOT_CLOSED))
+    .where(followups.c.server == bindparam("server"), followups.c.state != FollowUpState.CLOSED.value)
     .order_by(followups.c.opened, followups.c.id)
 )
 # Held until the end of the transaction: events are numbered one after the other.

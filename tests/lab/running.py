@@ -24,7 +24,7 @@ from typing import Any
 from tests.lab.fleet import Fleet
 
 PATIENCE = 150.0
-"""Seconds after which a process hangs: no run of these tests takes a tenth of it on a machine with nothing else to do."""
+"""Seconds after which a process is taken to hang: no run of these tests takes a tenth of it where it is quiet."""
 
 Cells = dict[str, list[dict[str, Any]]]
 

@@ -82,10 +82,9 @@ def _floor(fleet: Fleet, folder: Path) -> Contender:
 
 
 def _script():  # type: ignore[no-untyped-def]  # maintops.domain.ports.Script
-    from maintops.script.compiling import compile_script
-
     from maintops.domain.answers import Question
     from maintops.domain.checklists import DEFAULT_LIMIT, DEFAULT_TIMEOUT
+    from maintops.script.compiling import compile_script
 
     asked = [
         Question(f"BM-{number:03d}", command, DEFAULT_TIMEOUT, DEFAULT_LIMIT)

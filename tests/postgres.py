@@ -67,7 +67,7 @@ class PostgresServer:
 def postgres_server() -> Iterator[PostgresServer]:
     programs = _programs()
     if programs is None:
-        _absent(f"PostgreSQL's programs (initdb, postgres) are not installed; {INSTALL} brings them")
+        absent(f"PostgreSQL's programs (initdb, postgres) are not installed; {INSTALL} brings them")
     folder = Path(tempfile.mkdtemp(prefix="maintops-pg-"))
     try:
         yield from _serve(programs, folder)
@@ -80,7 +80,8 @@ def postgres_url(postgres_server: PostgresServer) -> str:
     return postgres_server.url(postgres_server.new_database())
 
 
-def _absent(reason: str) -> NoReturn:
+def absent(reason: str) -> NoReturn:
+    """Skips the test, with its reason; where everything must run, fails it."""
     if os.environ.get("CI"):
         pytest.fail(reason)
     pytest.skip(reason)

@@ -71,8 +71,8 @@ class Means:
 def connected(hops: Sequence[Hop], means: Means, gates: Gates, flight: Flight) -> Iterator[Transport]:
     """A connection to the last hop, closed at once afterwards. Raises NoWay, or Cut where the flight was cut.
 
-    Every server has a way of its own through its bastions, as with OpenSSH: paramiko can send on a channel that was just
-    closed, for which sshd ends the whole connection, and no server may take others with it.
+    Every server has a way of its own through its bastions, as with OpenSSH: paramiko can send on a channel that was
+    just closed, for which sshd ends the whole connection, and no server may take others with it.
     """
     chain: list[Connection] = []
     try:
@@ -110,15 +110,25 @@ class Gates:
         while not door.acquire(timeout=TICK):
             _check(flight)
         try:
-            at, why = self._failed.get(hops, (-math.inf, ""))
-            if time.monotonic() < at + self.MEMORY:
-                raise NoWay(f"by way of its bastion: {why}")
-            yield
-        except NoWay as error:
-            self._failed.setdefault(hops, (time.monotonic(), str(error)))
-            raise NoWay(f"by way of its bastion: {self._failed[hops][1]}") from error
+            self._check_memory(hops)
+            with self._remembering(hops):
+                yield
         finally:
             door.release()
+
+    def _check_memory(self, hops: tuple[Hop, ...]) -> None:
+        at, why = self._failed.get(hops, (-math.inf, ""))
+        if time.monotonic() < at + self.MEMORY:
+            raise NoWay(why)
+
+    @contextmanager
+    def _remembering(self, hops: tuple[Hop, ...]) -> Iterator[None]:
+        try:
+            yield
+        except NoWay as error:
+            why = f"by way of its bastion: {error}"
+            self._failed[hops] = (time.monotonic(), why)
+            raise NoWay(why) from error
 
 
 # --- one hop ----------------------------------------------------------------------------------------------------------

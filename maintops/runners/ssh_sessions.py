@@ -19,13 +19,16 @@ SLACK = 15.0
 WINDOW = 256 * 1024
 """Bytes that a server may send before they are read: what a flood can cost beside the script's own limit."""
 
+LINGER = 5.0
+"""Seconds without a byte, after a script has ended, for which its output is still waited for. sshd tells of the end before
+it hands on the last bytes, and may be slow; what a script left behind may hold its output open for ever."""
+
 LONGEST = 128 * 1024 - 1
 """Bytes of one argument of a program (Linux, MAX_ARG_STRLEN)."""
 
 OPENING = 30.0
 _READ = 64 * 1024
 _EXCERPT = 4096
-_LINGER = 5.0
 
 # A POSIX shell, csh and fish all leave alone what stands between single quotes, but for these. Backslashes come first.
 _ESCAPES = (("\\", "\\0134"), ("\n", "\\n"), ("'", "\\0047"), ("!", "\\0041"))
@@ -93,6 +96,7 @@ class _Hearing:
         self._channel, self._flight, self._script = channel, flight, script
         self._deadline = time.monotonic() + self._script.seconds + SLACK
         self._errors, self._error_bytes = bytearray(), 0
+        self._quiet_since: float | None = None
 
     def listen(self, become: Become | None) -> Failure | None:
         while True:
@@ -102,8 +106,7 @@ class _Hearing:
                 self._flight.heard += piece
             if failure := self._trouble():
                 return failure
-            # Something that the script left behind may hold its output open for ever: its own end is what counts.
-            if piece == b"" or (piece is None and self._channel.exit_status_ready()):
+            if piece == b"" or self._lingered(piece):
                 return self._verdict(become)
 
     def _piece(self) -> bytes | None:
@@ -112,6 +115,14 @@ class _Hearing:
             return self._channel.recv(_READ)
         except TimeoutError:
             return None
+
+    def _lingered(self, piece: bytes | None) -> bool:
+        """Whether the script has ended and nothing came for LINGER seconds since."""
+        if piece or not self._channel.exit_status_ready():
+            self._quiet_since = None
+            return False
+        self._quiet_since = self._quiet_since or time.monotonic()
+        return time.monotonic() > self._quiet_since + LINGER
 
     def _drain(self) -> None:
         while self._channel.recv_stderr_ready():
@@ -132,7 +143,7 @@ class _Hearing:
         return None
 
     def _verdict(self, become: Become | None) -> Failure | None:
-        self._channel.status_event.wait(_LINGER)
+        self._channel.status_event.wait(LINGER)
         self._drain()
         status = self._channel.exit_status
         if status < 0:

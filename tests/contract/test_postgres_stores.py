@@ -14,7 +14,7 @@ from maintops.errors import MaintopsError, StoreError, UsageError
 from maintops.store import connections, postgres
 from maintops.store.opening import open_store
 from maintops.store.sql import SqlStore
-from tests.postgres import PostgresServer
+from tests.postgres import PostgresServer, absent
 from tests.store_samples import NOW, bad, judging, keep, ok, plan
 
 SECRET = "s3cret-Word"
@@ -216,3 +216,16 @@ def end_connections(server: PostgresServer, store: Store) -> None:
     assert isinstance(driver, psycopg.Connection)
     with server.connect() as connection:
         connection.execute("SELECT pg_terminate_backend(%s, 5000)", (driver.info.backend_pid,))
+
+
+# --- the tests' own server -------------------------------------------------------------------------------------------
+
+
+def test_without_postgresql_tests_are_skipped_and_in_ci_they_fail(monkeypatch: pytest.MonkeyPatch) -> None:
+    reason = "apt-get install postgresql"
+    monkeypatch.delenv("CI", raising=False)
+    with pytest.raises(pytest.skip.Exception, match=reason):
+        absent(reason)
+    monkeypatch.setenv("CI", "true")
+    with pytest.raises(pytest.fail.Exception, match=reason):
+        absent(reason)

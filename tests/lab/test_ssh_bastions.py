@@ -19,7 +19,28 @@ def test_through_a_bastion_whose_own_key_is_verified(fleet: Fleet) -> None:
     servers = {name: fleet.variables(name) for name in ("behind-1", "behind-2")}
     found = ask(ssh_runner(), trips(servers, [HELLO, HELLO]))
     assert [reply.stream for one in found.values() for reply in one.replies] == [GREETED] * 4
-    assert fleet.sshd("gate").log.count("Accepted publickey") == 1, "one connection to the bastion serves them all"
+    assert fleet.sshd("gate").log.count("Accepted publickey") == 2, "each has a way of its own"
+
+
+def test_many_servers_behind_a_bastion_that_drops_crowds(fleet: Fleet) -> None:
+    """sshd's own default: strangers are dropped at random from the tenth on."""
+    fleet.special("narrow-gate", "MaxStartups 10:100:10\n")
+    names = [f"crowd-{number}" for number in range(24)]
+    for name in names:
+        fleet.through(name, "narrow-gate")
+    found = ask(ssh_runner(), trips({name: fleet.variables(name) for name in names}, [HELLO]), forks=24)
+    assert [one.replies[0].stream for one in found.values()] == [GREETED] * 24
+    assert "past MaxStartups" not in fleet.sshd("narrow-gate").log
+
+
+def test_a_bastion_that_is_gone_is_not_tried_by_every_server(fleet: Fleet) -> None:
+    fleet.special("cross-gate", "AllowUsers nobody-at-all\n")
+    names = [f"turned-away-{number}" for number in range(20)]
+    for name in names:
+        fleet.through(name, "cross-gate")
+    found = ask(ssh_runner(), trips({name: fleet.variables(name) for name in names}, [HELLO]), forks=20)
+    assert {failure(one).why.split(":")[0] for one in found.values()} == {"by way of its bastion"}
+    assert fleet.sshd("cross-gate").log.count("Connection from") - 1 <= 8, "one of them looked whether sshd is up"
 
 
 def test_a_bastion_in_a_proxy_command(fleet: Fleet) -> None:

@@ -164,7 +164,8 @@ def test_a_script_that_takes_too_long(fleet: Fleet, monkeypatch: pytest.MonkeyPa
     assert delivery.replies[1].stream == GREETED
 
 
-def test_what_a_script_leaves_behind_is_not_waited_for(fleet: Fleet) -> None:
+def test_what_a_script_leaves_behind_is_not_waited_for(fleet: Fleet, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(ssh_sessions, "LINGER", 1.0)
     delivery = delivered(fleet, "s001", script("sleep 60 & echo hello"))
     assert (delivery.replies[0].stream, delivery.replies[0].failure) == (GREETED, None)
 

@@ -25,8 +25,8 @@ PROBE = Probe(
 
 
 def read_key_value(answer: Answer):
-    lines = [line for line in answer.stdout.decode("utf-8", "replace").splitlines() if "=" in line]
-    return Measured((SubjectFacts(None, {name.strip(): value.strip() for name, _, value in (one.partition("=") for one in lines)}),))
+    pairs = (line.partition("=") for line in answer.stdout.decode("utf-8", "replace").splitlines())
+    return Measured((SubjectFacts(None, {name.strip(): value.strip() for name, mark, value in pairs if mark}),))
 
 
 KEY_VALUE = Parser("key-value", read_key_value)

@@ -1,0 +1,19 @@
+"""What every acceptance test may use: a fleet, and a desk of one's own."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from tests.lab.fixtures import fleet
+from tests.lab.fleet import Fleet
+from tests.lab.running import Desk
+
+__all__ = ["desk", "fleet"]
+
+
+@pytest.fixture
+def desk(tmp_path: Path, fleet: Fleet) -> Desk:
+    """Where nobody has sat before: nothing in the home, nothing in the current folder."""
+    return Desk(tmp_path / "desk", fleet)

@@ -40,7 +40,7 @@ def together(url: str, run: str, server: str, first: int) -> None:
 def killed(url: str, seed: int, rounds: int) -> None:
     store = open_store(url)
     store.close()
-    chance = random.Random(seed)  moments, not secrets
+    chance = random.Random(seed)
     json.dump({f"run{number}": _round(url, f"run{number}", chance) for number in range(rounds)}, sys.stdout)
 
 

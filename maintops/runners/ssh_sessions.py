@@ -20,8 +20,11 @@ WINDOW = 256 * 1024
 """Bytes that a server may send before they are read: what a flood can cost beside the script's own limit."""
 
 LINGER = 5.0
-"""Seconds without a byte, after a script has ended, for which its output is still waited for. sshd tells of the end before
-it hands on the last bytes, and may be slow; what a script left behind may hold its output open for ever."""
+"""Seconds without a byte, after a script has ended, for which its output is still waited for.
+
+sshd tells of the end before it hands on the last bytes, and may be slow; what a script left behind may hold its output
+open for ever.
+"""
 
 LONGEST = 128 * 1024 - 1
 """Bytes of one argument of a program (Linux, MAX_ARG_STRLEN)."""

@@ -21,8 +21,8 @@ LARGEST = (128 * 1024 - 1024) // 4 * 3
 """Bytes that a script may have: in base64, with 1 KiB for what stands around it, it must fit into one argument of a
 command, and that is 128 KiB on Linux (MAX_ARG_STRLEN)."""
 
-GRACE = 6
-"""Seconds that a question can take beyond its timeout: a tick of the clock, TERM, KILL twice, giving up."""
+GRACE = 12
+"""Seconds that a question can take beyond its timeout: one for the clock, ten until the script gives up, one spare."""
 
 START = 15
 """Seconds beyond all questions, for a slow login shell and the header."""

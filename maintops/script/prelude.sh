@@ -49,7 +49,8 @@ tick() {
   trap 'kill $!; wait $!; exit' TERM
   while :; do
     sleep 1 &
-    wait $! || exit
+    wait $!
+    case $? in 126 | 127) exit ;; esac
     kill -ALRM $$ || exit
   done
 }
@@ -165,17 +166,19 @@ tend() {
       [ "$over" ] || return
       case $((ticks - over)) in
         0) ;;
-        1) hunt TERM $(trace "$1") ;;
-        *) hunt KILL $(trace "$1") ;;
+        1) chase TERM "$1" & ;;
+        *) chase KILL "$1" & ;;
       esac
       ;;
     0)
       [ "$over" ] || late=1
-      hunt TERM $(trace "$1")
+      chase TERM "$1" &
       ;;
-    1 | 2) hunt KILL $(trace "$1") ;;
-    3)
-      # What is left of the machinery itself: somebody out of reach holds the output open.
+    [1-3]) chase KILL "$1" & ;;
+    [4-7]) ;;
+    [89])
+      # Something out of reach (in the middle of I/O that never ends, or another user's) holds the output open: now
+      # the machinery itself goes.
       late=1
       hunt KILL $$
       ;;
@@ -184,6 +187,12 @@ tend() {
       exit 1
       ;;
   esac
+}
+
+# chase SIGNAL NUMBER, as a process of its own: reading the environment of a sick process can take forever.
+chase() {
+  exec 3>&-
+  hunt "$1" $(trace "$2")
 }
 
 # trace NUMBER: prints the processes that carry the question's cookie in their environment, wherever they went.

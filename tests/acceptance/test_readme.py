@@ -73,8 +73,7 @@ def _clone(place: Path) -> None:
         if (ROOT / name).is_file():
             (place / name).parent.mkdir(parents=True, exist_ok=True)
             shutil.copy2(ROOT / name, place / name)
-    (place / ".venv").mkdir()
-    (place / ".venv/bin").symlink_to(Path(sys.executable).parent)
+    (place / ".venv").symlink_to(sys.prefix)
 
 
 @pytest.fixture(scope="module")
@@ -172,7 +171,7 @@ def test_the_commands_of_illustrations_exist_with_their_options(shown: str) -> N
     while path and not (told := _help(path)):
         path.pop()  # what is left over was an argument
     known = set(re.findall(r"(?<![\w-])(--?[a-z][a-z-]*)", told if path else _help([])))
-    assert path or options, f"{shown}: no such command"
+    assert path or words[1].startswith("-"), f"{shown}: no such command"
     assert known >= set(options), f"{shown}: {' '.join(path)} has no {set(options) - known}"
 
 

@@ -1,4 +1,4 @@
-"""Nothing of ours outlives maintops: not Ansible, not its workers, not ssh, not a local script, not a private folder."""
+"""Nothing of ours outlives maintops: no Ansible, none of its workers, no ssh, no local script, no private folder."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import os
 import signal
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -39,19 +40,18 @@ for arrival in runner.ask(trips, forks=5, stop=lambda: None):
 
 
 @pytest.fixture
-def board(tmp_path: Path) -> Path:
+def board() -> Iterator[Path]:
     """A folder that the scripts of every server on this machine can write to."""
-    folder = Path(f"/tmp/maintops-board-{os.getpid()}-{tmp_path.name}")
-    folder.mkdir()
-    folder.chmod(0o777)
-    return folder
+    with tempfile.TemporaryDirectory() as name:
+        Path(name).chmod(0o777)
+        yield Path(name)
 
 
 @pytest.fixture
-def marked() -> Iterator[dict[str, str]]:
+def marked() -> dict[str, str]:
     """The environment of the process that is to be killed. All that descends from it has the same HOME, by which it is
     known; that of scripts on servers is another."""
-    yield {"PATH": os.environ["PATH"], "HOME": f"/nonexistent/maintops-{os.getpid()}-{time.monotonic_ns()}"}
+    return {"PATH": os.environ["PATH"], "HOME": f"/nonexistent/maintops-{os.getpid()}-{time.monotonic_ns()}"}
 
 
 def _family(marked: dict[str, str]) -> list[int]:

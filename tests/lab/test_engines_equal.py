@@ -6,6 +6,7 @@ Both give the same cells, outcomes, subjects and fact keys for the same server, 
 from __future__ import annotations
 
 import json
+import subprocess
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -16,6 +17,7 @@ import yaml
 
 from maintops.domain.answers import Answer
 from maintops.domain.ports import Script
+from maintops.domain.servers import Server
 from maintops.script.reading import Heard, hear
 from maintops.wiring import House, shipped
 from maintops.workflow.planning import plan_run
@@ -183,35 +185,32 @@ def test_commands_find_the_same_surroundings(sides: dict[str, Side], servers: li
     assert sides["ssh"].ended.cell("equal-root", "C-020")["facts"]["text"] == fleet.account("password").name
 
 
-def _scripts(side: Side, server: str) -> tuple[Script, ...]:
-    """The scripts of a server, compiled again: equal questions give equal scripts."""
-    house = _house(side)
-    servers = house.servers(server)
-    chosen = house.checklist(str(side.desk.here / "checklist.yml"))
-    runners = tuple(house.runners.values())
-    plan = plan_run("r-again", chosen, (), servers, house.catalogue, runners, house.settings.engine)
+def _scripts(desk: Desk, server: Server) -> tuple[Script, ...]:
+    """The scripts that a server is asked, compiled once more: equal questions give equal scripts."""
+    house = _house(desk)
+    chosen = house.checklist(str(desk.here / "checklist.yml"))
+    plan = plan_run("r-again", chosen, (), [server], house.catalogue, tuple(house.runners.values()), "ssh")
     return plan.servers[0].asking.scripts
 
 
-def _house(side: Side) -> House:
-    inventory = next(side.desk.here.glob("inventory-*.yml"))
-    return House(side.desk.here, flags={"inventory": [str(inventory)]}, environment=side.desk.variables)
+def _house(desk: Desk) -> House:
+    return House(desk.here, environment=desk.variables)
 
 
-def _kept(side: Side, server: str) -> bytes:
+def _kept(side: Side, server: str) -> bytes | None:
     """The raw answer that the store holds."""
-    house = _house(side)
+    house = _house(side.desk)
     try:
-        kept = house.store.answer(side.ended.server(server)["record"])
+        return house.store.answer(side.ended.server(server)["record"])
     finally:
         house.close()
-    assert kept is not None
-    return kept
 
 
 def _heard(side: Side, server: str) -> list[Heard]:
     kept = _kept(side, server)
-    return [hear(kept, script) for script in _scripts(side, server)]
+    assert kept is not None
+    asked = Server(server, variables=side.desk.fleet.variables(server))
+    return [hear(kept, script) for script in _scripts(side.desk, asked)]
 
 
 SPOKEN_BY_SH = ("F-070", "F-100")
@@ -228,3 +227,76 @@ def test_fixed_answers_arrive_byte_for_byte(sides: dict[str, Side], engine: str,
     for check in SPOKEN_BY_SH:
         answers[check] = replace(answers[check], stderr=b"")
     assert {check: answers[check] for check in FIXED} == {check: answer for check, (_, answer) in FIXED.items()}
+
+
+# --- recorded streams -------------------------------------------------------------------------------------------------
+
+# Whatever it is asked to run, this server says the same, in the way in which it is asked to say it.
+_SAYS = """case $SSH_ORIGINAL_COMMAND in
+*maintops-begin*) echo '#maintops-begin'; base64 {0}; echo '#maintops-end' ;;
+*) cat {0} ;;
+esac"""
+
+SPOKEN = [
+    {"id": "R-010", "command": "echo one", "limit": 1024},
+    {"id": "R-020", "command": "printf 'two\\377\\000'; echo mumble >&2", "limit": 1024},
+    {"id": "R-030", "command": "echo three", "limit": 1024},
+]
+
+
+def _streams(whole: bytes, digest: bytes) -> dict[str, bytes]:
+    two = whole.index(b"two")
+    return {
+        "whole": whole,
+        "with-a-banner": b"Welcome!\r\n\x00\xff \x1b]0;you\x07\n" + whole + b"and good bye\n",
+        "cut-in-an-answer": whole[: two + 2],
+        "cut-in-a-mark": whole[: whole.index(b" e 1 ") + 1],
+        "of-another-script": whole.replace(digest, digest[::-1]),
+        "noise": bytes(range(256)) * 20,
+        "too-long": whole[: two + 2] + b"o" * 200_000,
+    }
+
+
+OUTCOMES = {
+    "whole": ["ok", "ok", "ok"],
+    "with-a-banner": ["ok", "ok", "ok"],
+    "cut-in-an-answer": ["ok", "unknown", "unknown"],
+    "cut-in-a-mark": ["ok", "unknown", "unknown"],
+    "of-another-script": ["unknown", "unknown", "unknown"],
+    "noise": ["unknown", "unknown", "unknown"],
+    "too-long": ["ok", "failed", "failed"],
+}
+
+
+@dataclass(frozen=True)
+class Recorded:
+    """Both engines' runs on servers that say recorded streams; `streams` are those, `limit` the most that is taken."""
+
+    sides: dict[str, Side]
+    streams: dict[str, bytes]
+    limit: int
+
+
+@pytest.fixture(scope="module")
+def recorded(fleet: Fleet, tmp_path_factory: pytest.TempPathFactory) -> Recorded:
+    folder = tmp_path_factory.mktemp("recorded")
+    document = _checklist(SPOKEN)
+    desk = Desk(folder / "recording", fleet)
+    desk.checklist(json.dumps(document))
+    (script,) = _scripts(desk, Server("s001", variables=fleet.variables("s001")))
+    whole = subprocess.run(["/bin/sh", "-c", script.text], capture_output=True, check=True).stdout
+    streams = _streams(whole, script.digest.encode())
+    for name, stream in streams.items():
+        file = fleet.folder / f"recorded-{name}"
+        file.write_bytes(stream)
+        fleet.forced(name, _SAYS.format(file))
+    return Recorded(_both(folder, fleet, document, list(streams)), streams, script.limit)
+
+
+@pytest.mark.parametrize("name", OUTCOMES)
+def test_a_recorded_stream_arrives_as_it_is_and_is_read_alike(recorded: Recorded, name: str) -> None:
+    for side in recorded.sides.values():
+        assert _kept(side, name) == recorded.streams[name][: recorded.limit]
+        assert list(side.ended.outcomes(name).values()) == OUTCOMES[name]
+    checks = [side.ended.server(name)["checks"] for side in recorded.sides.values()]
+    assert checks[0] == checks[1]

@@ -357,7 +357,8 @@ def test_a_mark_inside_an_answer_is_part_of_the_answer(hard: Hard) -> None:
 
 def test_a_server_without_python_bash_and_timeout_answers_as_any_other(fleet: Fleet, engine: str, place: Path) -> None:
     # what carries the ansible engine's answers is the one tool that it needs on a server
-    need(fleet.bare, "bare-of-all", (*BARE, "base64"))
+    name = f"bare-of-all-{engine}"
+    need(fleet.bare, name, (*BARE, "base64"))
     tools = {"id": "B-010", "command": "for p in python3 bash timeout grep; do command -v $p; done; echo none of them"}
     endless = {"id": "B-020", "command": "while echo 'a line that says nothing, over and over again'; do :; done"}
     odd = {"id": "B-030", "command": f"printf '{_OCTAL}'"}
@@ -365,11 +366,11 @@ def test_a_server_without_python_bash_and_timeout_answers_as_any_other(fleet: Fl
     daily = yaml.safe_load((shipped("checklists") / "daily-check.yml").read_text())
     written = json.loads((desk.here / _checklist(desk, tools, endless, odd)).read_text())
     checklist = desk.checklist(json.dumps(daily | {"checks": written["checks"] + daily["checks"]}))
-    ended = _run(desk, engine, checklist, desk.inventory("bare-of-all"))
-    outcomes = ended.outcomes("bare-of-all")
+    ended = _run(desk, engine, checklist, desk.inventory(name))
+    outcomes = ended.outcomes(name)
     assert [outcomes.pop(check) for check in ("B-010", "B-020", "B-030")] == ["ok", "failed", "ok"]
-    assert ended.cell("bare-of-all", "B-010")["facts"]["text"] == "none of them"
-    assert ended.cell("bare-of-all", "B-030")["facts"]["text"] == ODD_TEXT
+    assert ended.cell(name, "B-010")["facts"]["text"] == "none of them"
+    assert ended.cell(name, "B-030")["facts"]["text"] == ODD_TEXT
     assert list(outcomes) == [check["id"] for check in daily["checks"]]
     assert set(outcomes.values()) == {"not_measured", "skipped"}, "a tool that is not there is nobody's failure"
     assert ended.peak < BOUND

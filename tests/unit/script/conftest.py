@@ -8,7 +8,13 @@ import pytest
 
 from tests.unit.script.shells import PRESENT, SHELLS, Place, busybox_folder, shell_folder, tool_folder
 
-TOOLS = {"no timeout": ["timeout"], "no setsid": ["setsid"], "neither": ["timeout", "setsid", "renice", "ionice", "id"]}
+TOOLS = {
+    "no timeout": ["timeout"],
+    "no setsid": ["setsid"],
+    "neither": ["timeout", "setsid", "renice", "ionice", "id"],
+    "not nice": ["timeout", "renice", "ionice"],
+}
+"""What some sets of tools lack."""
 
 PLACES = [
     *((shell, tools) for shell in SHELLS for tools in ("all tools", "neither")),

@@ -33,7 +33,7 @@ START_SECONDS = 60
 
 PR_SET_PDEATHSIG = 1  # linux/prctl.h
 
-_FAST = ("fsync=off", "full_page_writes=off", "synchronous_commit=on", "max_connections=40", "shared_buffers=16MB")
+_FAST = ("fsync=off", "full_page_writes=off", "synchronous_commit=on", "autovacuum=off", "max_connections=40")
 
 
 @dataclass(frozen=True)

@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import sys
 from collections.abc import Sequence
+from pathlib import Path
 from typing import NoReturn
 
 import typer
 from typer.main import get_command
 
 from maintops.cli import checklists, findings, followups, houses, records, running, runs, servers
+from maintops.cli.output import unheard
 from maintops.errors import ConfigurationError, MaintopsError
 
 USAGE, INTERRUPTED, INTERNAL = 64, 130, 1
+COMPLETING = "_MAINTOPS_COMPLETE"
+"""The variable with which the shell asks for completions."""
 
 app = typer.Typer(
     name="maintops",
@@ -42,6 +47,7 @@ def execute(arguments: Sequence[str]) -> int:
     command = get_command(app)
     try:
         code = command.main(list(arguments), prog_name="maintops", standalone_mode=False)
+        sys.stdout.flush()
     except MaintopsError as error:
         print(_told(error), file=sys.stderr)
         return error.exit_code
@@ -49,9 +55,15 @@ def execute(arguments: Sequence[str]) -> int:
         print("maintops: interrupted", file=sys.stderr)
         return INTERRUPTED
     except BrokenPipeError:
-        # the reader of our output went away (`| head`): nothing more can be said to it
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        unheard()
         return 0
+    except SystemExit:
+        # click leaves like this when it has completed a word, and when it met a broken pipe before we did
+        if COMPLETING in os.environ:
+            raise
+        return 0
+    except OSError as error:
+        return _full_code(error)
     except Exception as error:
         return _click_code(error)
     return code if isinstance(code, int) else 0
@@ -62,6 +74,15 @@ def _told(error: MaintopsError) -> str:
 
     text = visible(str(error), newlines=True)
     return text if isinstance(error, ConfigurationError) else f"maintops: {text}"
+
+
+def _full_code(error: OSError) -> int:
+    """A disk without room is nobody's defect."""
+    if error.errno not in (errno.ENOSPC, errno.EDQUOT):
+        return _click_code(error)
+    unheard()
+    print(f"maintops: cannot write: {error.strerror}; make room and try again", file=sys.stderr)
+    return INTERNAL
 
 
 def _click_code(error: Exception) -> int:
@@ -82,6 +103,7 @@ def _click_code(error: Exception) -> int:
 
 def main() -> NoReturn:
     """The entry point."""
-    code = execute(sys.argv[1:])
-    sys.stdout.flush()
-    sys.exit(code)
+    # Python has None for a stream that was closed before it began (`>&-`)
+    sys.stdout = sys.stdout or Path(os.devnull).open("w", encoding="utf-8")
+    sys.stderr = sys.stderr or Path(os.devnull).open("w", encoding="utf-8")
+    sys.exit(execute(sys.argv[1:]))

@@ -6,7 +6,8 @@ import json
 import os
 import sys
 import tempfile
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -107,9 +108,31 @@ def _replace(file: Path, text: str) -> None:
 
 
 def check_writable(file: Path | None) -> None:
-    """Fails before a run rather than after it: the folder of an output file must be there."""
-    if file is not None and not file.absolute().parent.is_dir():
-        raise UsageError(f"cannot write {file}: there is no folder {file.absolute().parent}")
+    """Fails before a run rather than after it: where an output file is wanted, one can be made."""
+    if file is None or (file.exists() and not file.is_file() and not file.is_dir()):
+        return  # /dev/stdout, a pipe
+    if file.is_dir():
+        raise UsageError(f"cannot write {file}: it is a folder")
+    try:
+        tempfile.TemporaryFile(dir=file.absolute().parent).close()
+    except FileNotFoundError:
+        raise UsageError(f"cannot write {file}: there is no folder {file.absolute().parent}") from None
+    except OSError as error:
+        raise UsageError(f"cannot write {file}: {error.strerror}") from None
 
 
-Printer = Callable[[str], None]
+def unheard() -> None:
+    """Nobody reads standard output any more (`| head`): what is still to be said goes nowhere."""
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nowhere, sys.stdout.fileno())
+    os.close(nowhere)
+
+
+@contextmanager
+def heard_or_not() -> Iterator[None]:
+    """A block whose output may lose its reader without harm to what comes after it."""
+    try:
+        yield
+        sys.stdout.flush()
+    except BrokenPipeError:
+        unheard()

@@ -13,7 +13,7 @@ from typing import Annotated
 import typer
 
 from maintops.cli.options import By, Engine, FailOnChoice, Inventory, Limit, RunFormat, complete_checklist, house
-from maintops.cli.output import check_writable, say
+from maintops.cli.output import check_writable, heard_or_not, say
 from maintops.cli.progress import progress
 from maintops.domain.durations import seconds
 from maintops.domain.outcomes import FailOn
@@ -62,7 +62,8 @@ def run(
     with _cancelling(stopping), progress() as observer:
         result = chosen.run(checklist, limit=limit, tags=picked, observers=[observer], stopping=stopping)
     level = FailOn(chosen.settings.fail_on)
-    show_run(chosen, result.run, format.value, output, level)
+    with heard_or_not():
+        show_run(chosen, result.run, format.value, output, level)
     chosen.close()
     return INTERRUPTED if result.run.state is RunState.CANCELLED else result.codes[level]
 

@@ -85,9 +85,10 @@ def read_failure(result: Mapping[str, Any], script: Script | None, server: Serve
     if result.get("unreachable"):
         kind = FailureKind.BROKEN if _BROKEN.search(said) else FailureKind.UNREACHABLE
         return Failure(kind, sentence(said) or "Ansible gives no reason")
-    why = sentence(said) or (
-        f"exit status {result['rc']}, without a word" if "rc" in result else "Ansible gives no reason"
+    silent = (
+        f"exit status {readable(str(result['rc']))}, without a word" if "rc" in result else "Ansible gives no reason"
     )
+    why = sentence(said) or silent
     if script is not None and "rc" in result:
         why = f"{_BECOME_REFUSED if script.become else 'the server does not run the script'}: {why}"
     return Failure(FailureKind.UNREACHABLE, why)
@@ -167,8 +168,8 @@ _NOISE = re.compile(
     r"Warning: Permanently added|\*\* |@{5,}|debug\d: |Pseudo-terminal|\s*$|OpenSSH_|Last login|Origin: |<<< caused by"
 )
 _PREFIXES = re.compile(
-    r"^(\[ERROR\]: |ERROR! |fatal: |Task failed: |Action failed: |Failed to connect to the host via ssh: "
-    r"|Data could not be sent to remote host .{1,300} over ssh: )+"
+    r"^((\[ERROR\]|ERROR!|fatal|Task failed|Action failed|Failed to connect to the host via ssh"
+    r"|Data could not be sent to remote host .{1,300} over ssh)(: ?|(?<=!) ))+"
 )
 
 
@@ -184,7 +185,7 @@ def sentence(said: str) -> str:
 
 
 _TELLING = re.compile(
-    r"^ssh: |Permission denied \(|Connection (closed|reset|refused|timed)|Connection to |kex_exchange|banner"
+    r"^ssh: |Permission denied \(|Connection (closed|reset|refused|timed)|Connection to |kex_exchange|banner exchange"
 )
 
 

@@ -166,8 +166,8 @@ def _read_failed(told: Mapping[str, Any], server: Server) -> Previewed:
     status = "ignored" if told.get("ignore_errors") else "failed"
     if "censored" in result:
         return Previewed(_name(told), status, message=f"{told.get('task_path', '')}: {_HIDDEN}")
-    items = [item for item in result.get("results") or [] if isinstance(item, Mapping) and item.get("failed")]
-    why = read_failure(items[0] if items else result, None, server).why
+    failed = [item for item in _items(result) if item.get("failed")]
+    why = read_failure(failed[0] if failed else result, None, server).why
     return Previewed(_name(told), status, _diff_text(result), f"{told.get('task_path', '')}: {why}")
 
 
@@ -189,6 +189,12 @@ def _read_skipped(told: Mapping[str, Any], server: Server) -> Previewed:
 _READERS = {"runner_on_ok": _read_ok, "runner_on_failed": _read_failed, "runner_on_skipped": _read_skipped}
 
 
+def _items(result: Mapping[str, Any]) -> list[Mapping[str, Any]]:
+    """The results of a loop's items. What is called `results` may be anything: modules name their own."""
+    found = result.get("results")
+    return [item for item in found if isinstance(item, Mapping)] if isinstance(found, list) else []
+
+
 def _name(told: Mapping[str, Any]) -> str:
     task = readable(str(told.get("task", "")))
     return f"{told['role']} : {task}" if told.get("role") else task
@@ -199,8 +205,7 @@ def _name(told: Mapping[str, Any]) -> str:
 
 def _diff_text(result: Mapping[str, Any]) -> str:
     """A result's diff as text, that of its items too; nothing of items that are hidden."""
-    parts = [result, *(item for item in result.get("results") or [] if isinstance(item, Mapping))]
-    text = "".join(_diffs(parts))
+    text = "".join(_diffs([result, *_items(result)]))
     return text if len(text) <= LONGEST_DIFF else text[: LONGEST_DIFF - len(_CUT)] + _CUT
 
 

@@ -89,7 +89,7 @@ class Round:
         items = result.get("results")
         if isinstance(items, list):
             for item in items:  # the events of the items say the same: one that was lost is made up for
-                if item.get(NTH) not in flight.replies:
+                if isinstance(item, Mapping) and item.get(NTH) not in flight.replies:
                     self._take_item(server, item)
         elif not flight.replies:
             flight.replies = {n: self._read(server, n, result) for n in range(len(self._trips[server].scripts))}

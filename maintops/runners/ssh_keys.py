@@ -113,7 +113,8 @@ class Keyring:
 
 def _read(file: Path) -> PKey | _Problem:
     from cryptography.exceptions import UnsupportedAlgorithm
-    from paramiko import PasswordRequiredException, PKey, SSHException, UnknownKeyType
+    from paramiko import PasswordRequiredException, PKey, SSHException
+    from paramiko.pkey import UnknownKeyType
 
     try:
         return PKey.from_path(file)

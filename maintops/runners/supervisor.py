@@ -21,6 +21,7 @@ import resource
 import select
 import shutil
 import signal
+import stat
 import sys
 import time
 from collections.abc import Iterator
@@ -48,8 +49,16 @@ def main() -> int:
     line = sys.stdin.buffer.readline()
     if not line.endswith(b"\n"):
         return 1  # maintops ended before it had given the job
-    job = json.loads(line)
     _become_reaper()
+    try:
+        _carry_out(json.loads(line))
+    except OSError as error:
+        _complain(error)
+        return 1
+    return 0
+
+
+def _carry_out(job: dict[str, Any]) -> None:
     folder = Path(job["folder"])
     remove_stale(folder.parent)
     _own(folder)
@@ -59,7 +68,6 @@ def main() -> int:
     finally:
         _end_descendants()
         shutil.rmtree(folder, ignore_errors=True)
-    return 0
 
 
 # --- this process -----------------------------------------------------------------------------------------------------
@@ -150,8 +158,11 @@ def _is_stale(entry: os.DirEntry[str]) -> bool:
     """Whether a folder is ours and its owner is gone; of processes that cannot be seen from here nothing is known."""
     try:
         found = entry.stat(follow_symlinks=False)
-        if found.st_uid != os.getuid() or not entry.is_dir(follow_symlinks=False):
-            return False
+    except OSError:
+        return False  # its owner has just removed it
+    if found.st_uid != os.getuid() or not stat.S_ISDIR(found.st_mode):
+        return False
+    try:
         namespace, pid, ticks = map(int, Path(entry.path, _OWNER).read_text("ascii").split())
     except FileNotFoundError:
         return found.st_mtime < time.time() - _YOUNG  # its owner had no time to write its name down, or has it still
@@ -187,10 +198,8 @@ def _write_files(folder: Path, job: dict[str, Any]) -> None:
 
 def _start(job: dict[str, Any]) -> int:
     """Starts ansible-runner in a process of its own, which has the standard output to itself; returns its id."""
-    pid = os.fork()
-    if pid:
-        quiet = os.open(os.devnull, os.O_WRONLY)
-        os.dup2(quiet, sys.stdout.fileno())
+    if pid := os.fork():
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return pid
     status = 1
     try:
@@ -200,7 +209,7 @@ def _start(job: dict[str, Any]) -> int:
         _run(job)
         status = 0
     except Exception as error:  # whatever it is, there is nobody else who could hear of it
-        _say({"text": f"{type(error).__name__}: {error}"})
+        _complain(error)
     finally:
         os._exit(status)
 
@@ -242,6 +251,11 @@ def _tell(event: dict[str, Any]) -> bool:
 
 _KEPT = ("host", "task", "task_uuid", "task_path", "task_action", "role", "play", "ignore_errors", "failures")
 _DROPPED = frozenset({"invocation", "stdout_lines", "stderr_lines", "ansible_facts", "exception"})
+
+
+def _complain(error: Exception) -> None:
+    """Says what went wrong here, as Ansible says what goes wrong there."""
+    _say({"text": f"[ERROR]: Ansible could not be run: {type(error).__name__}: {error}"})
 
 
 def _say(told: dict[str, Any]) -> None:

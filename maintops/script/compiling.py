@@ -21,8 +21,9 @@ LARGEST = (128 * 1024 - 1024) // 4 * 3
 """Bytes that a script may have: in base64, with 1 KiB for what stands around it, it must fit into one argument of a
 command, and that is 128 KiB on Linux (MAX_ARG_STRLEN)."""
 
-GRACE = 12
-"""Seconds that a question can take beyond its timeout: one for the clock, ten until the script gives up, one spare."""
+GRACE = 15
+"""Seconds that a question can take beyond its timeout: one for the clock, ten until the script gives up or its output
+is taken from it, three to look for what it left behind, one spare."""
 
 START = 15
 """Seconds beyond all questions, for a slow login shell and the header."""
@@ -52,7 +53,7 @@ def compile_script(questions: Sequence[Question], *, become: bool) -> Script:
         raise ValueError("two questions of one check in one script")
     digest = _digest(questions, become)
     asked = [_ask(number, question) for number, question in enumerate(questions)]
-    text = "".join([_common(), f"begin {digest}\n", *asked, f"end {len(asked)}\n"])
+    text = "".join([_common(), f"begin {digest}\n", *asked, f"finish {len(asked)}\n"])
     if len(text) > LARGEST:
         raise UsageError(_too_large(len(text), dict(zip(checks, map(len, asked), strict=True))))
     return Script(

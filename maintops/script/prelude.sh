@@ -1,6 +1,6 @@
 # shellcheck shell=sh
 # The part that every one-trip script has in common; compiling.py drops comments and indentation, sets `kit` (what
-# part.sh says) and appends `begin`, one `ask` per question, and `end`. Its stream is described in docs/frames.md.
+# part.sh says) and appends `begin`, one `ask` per question, and `finish`. Its stream is described in docs/frames.md.
 #
 # It runs as `sh -c TEXT` under dash, bash or busybox, so neither $0 nor standard input mean anything, and it writes
 # no file. What it starts is counted: per question a shell, a `head` and a `sed`, beside forks of this shell.
@@ -151,6 +151,18 @@ $5" 2>&5 3>&- 5>&-
     tend "$1" "$2"
   done
   look
+  # What does not hold the output, and would not hear TERM, is still there.
+  [ "$late" = 0 ] || {
+    chase KILL "$1" &
+    job=$!
+    ticks=0
+    while
+      wait $job
+      kill -0 $job
+    do
+      [ "$ticks" -lt 3 ] || break
+    done
+  }
   say e "$1" "$now" "$late"
 }
 
@@ -237,8 +249,8 @@ hunt() {
   kill "-$signal" ${prey#" $$ "}
 }
 
-# end COUNT
-end() {
+# finish COUNT
+finish() {
   say z "$1"
   kill $clock
   wait $clock

@@ -91,7 +91,8 @@ def _reading(check: CheckPlan, answer: Answer, parameters: Mapping[str, object])
 
 def _unanswered(check: str, heard: Heard, failure: Failure | None) -> Cell:
     if failure is None:
-        return Cell(check, None, Outcome.UNKNOWN, message="the answer ended before this check's turn")
+        where = "in the middle of this check" if heard.begun == check else "before this check's turn"
+        return Cell(check, None, Outcome.UNKNOWN, message=f"the answer ended {where}")
     table = _BEGUN if heard.begun == check else _UNANSWERED
     return Cell(check, None, table[failure.kind], message=failure.why)
 

@@ -52,6 +52,12 @@ class Newcomer:
         ).stdout
 
 
+def _program(name: str) -> str:
+    found = shutil.which(name)
+    assert found, f"{name} is not installed"
+    return found
+
+
 def _script() -> str:
     """The README's blocks as one script; each says its number when it begins, so that a failure can be placed."""
     lines = ["set -eu"]
@@ -68,7 +74,9 @@ def _script() -> str:
 
 def _clone(place: Path) -> None:
     """A copy of what the repository holds, with this environment for `.venv`."""
-    tracked = subprocess.run(["git", "ls-files", "-z"], cwd=ROOT, capture_output=True, text=True, check=True).stdout
+    tracked = subprocess.run(
+        [_program("git"), "ls-files", "-z"], cwd=ROOT, capture_output=True, text=True, check=True
+    ).stdout
     for name in filter(None, tracked.split("\0")):
         if (ROOT / name).is_file():
             (place / name).parent.mkdir(parents=True, exist_ok=True)
@@ -90,7 +98,7 @@ def newcomer(tmp_path_factory: pytest.TempPathFactory) -> Newcomer:
 def typed(newcomer: Newcomer) -> str:
     """Everything that was said while the README was typed in."""
     done = subprocess.run(
-        ["sh"],
+        [_program("sh")],
         input=_script(),
         cwd=newcomer.clone,
         env=newcomer.variables,
@@ -127,9 +135,9 @@ def test_a_checklist_of_ones_own_lints_runs_and_its_finding_becomes_a_follow_up(
     assert "There is no motto of the day" in said
     assert "Set a motto" in said
     (finding,) = [one for one in _list(newcomer, "finding") if one["check"] == "TC-020"]
-    (followup,) = [one for one in _list(newcomer, "followup") if one["check"] == "TC-020"]
+    (followup,) = [one for one in _list(newcomer, "followup") if one["title"] == "Set a motto"]
     assert (finding["severity"], finding["state"]) == ("critical", "new")
-    assert (followup["title"], followup["state"], followup["finding"]) == ("Set a motto", "open", finding["finding"])
+    assert (followup["state"], followup["findings"]) == ("open", [finding["finding"]])
     assert not [one for one in _list(newcomer, "finding") if one["check"] == "TC-010"]
 
 

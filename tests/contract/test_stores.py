@@ -582,10 +582,11 @@ JSON = st.recursive(
 def test_whatever_is_kept_comes_back(
     store: Store, server: str, subject: str | None, message: str, facts: dict[str, Any]
 ) -> None:
-    run = f"r{len(store.runs())}"
+    number = len(store.runs())
+    run = f"r{number}"
     store.begin(plan(run, servers=[server]))
     cell = Cell("FS-010", subject, Outcome.ATTENTION, Severity.INFO, message, facts, evidence=message)
-    kept = keep(store, [cell], run=run, server=server)
+    kept = keep(store, [cell], run=run, server=server, at=later(seconds=number))
     assert store.record(f"{run}-").cells == (cell,)
     memory = store.memory(server)
     assert memory.facts["FS-010"] == kept.facts["FS-010"]

@@ -15,7 +15,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -164,6 +164,10 @@ class Running:
         """What Ctrl-C does."""
         self._process.send_signal(signal.SIGINT)
 
+    def kill(self) -> None:
+        """What nobody can do anything about."""
+        self._process.kill()
+
     def wait(self) -> Ended:
         """Waits for its end; a process that hangs is killed, and fails the test."""
         deadline = time.monotonic() + PATIENCE
@@ -191,10 +195,10 @@ def run_maintops(desk: Desk, *arguments: str) -> Ended:
     return Running(desk, *arguments).wait()
 
 
-def begun(running: Running, *marks: Path) -> None:
-    """Waits until all of these files are there: servers make them to say where they are."""
+def begun(running: Running, there: Callable[[], bool]) -> None:
+    """Waits until servers say that they are where they should be."""
     deadline = time.monotonic() + PATIENCE
-    while not all(mark.exists() for mark in marks):
+    while not there():
         assert not running.is_over, f"it ended too soon: {running.wait()}"
-        assert time.monotonic() < deadline, f"not begun: {[mark.name for mark in marks if not mark.exists()]}"
+        assert time.monotonic() < deadline, "the servers do not get there"
         time.sleep(0.02)

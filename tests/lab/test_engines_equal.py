@@ -18,6 +18,7 @@ import yaml
 from maintops.domain.answers import Answer
 from maintops.domain.ports import Script
 from maintops.domain.servers import Server
+from maintops.runners.ansible_plays import BEGIN, END
 from maintops.script.reading import Heard, hear
 from maintops.wiring import House, shipped
 from maintops.workflow.planning import plan_run
@@ -232,9 +233,9 @@ def test_fixed_answers_arrive_byte_for_byte(sides: dict[str, Side], engine: str,
 # --- recorded streams -------------------------------------------------------------------------------------------------
 
 # Whatever it is asked to run, this server says the same, in the way in which it is asked to say it.
-_SAYS = """case $SSH_ORIGINAL_COMMAND in
-*maintops-begin*) echo '#maintops-begin'; base64 {0}; echo '#maintops-end' ;;
-*) cat {0} ;;
+_SAYS = f"""case $SSH_ORIGINAL_COMMAND in
+*{BEGIN}*) echo '{BEGIN} base64'; base64 FILE; echo '{END} 0' ;;
+*) cat FILE ;;
 esac"""
 
 SPOKEN = [
@@ -289,7 +290,7 @@ def recorded(fleet: Fleet, tmp_path_factory: pytest.TempPathFactory) -> Recorded
     for name, stream in streams.items():
         file = fleet.folder / f"recorded-{name}"
         file.write_bytes(stream)
-        fleet.forced(name, _SAYS.format(file))
+        fleet.forced(name, _SAYS.replace("FILE", str(file)))
     return Recorded(_both(folder, fleet, document, list(streams)), streams, script.limit)
 
 
@@ -298,5 +299,5 @@ def test_a_recorded_stream_arrives_as_it_is_and_is_read_alike(recorded: Recorded
     for side in recorded.sides.values():
         assert _kept(side, name) == recorded.streams[name][: recorded.limit]
         assert list(side.ended.outcomes(name).values()) == OUTCOMES[name]
-    checks = [side.ended.server(name)["checks"] for side in recorded.sides.values()]
-    assert checks[0] == checks[1]
+    cells = [side.ended.server(name)["checks"] for side in recorded.sides.values()]
+    assert cells[0] == cells[1]

@@ -86,6 +86,7 @@ def test_no_openssl_is_not_measured() -> None:
         answer_of(now="soon"),
         answer(("file /a", "garbage")),
         answer(("file /a", CERTIFICATE.replace("Mar  1", "Foo  1"))),
+        answer(("file /a", "notAfter=garbage\n")),
         answer(("file /a", CERTIFICATE.replace("Mar  1", "Feb 30"))),
         answer(("file /a", CERTIFICATE.replace("2026 GMT", "0000 GMT"))),
         Answer(answer(("file /a", CERTIFICATE)).stdout, truncated=True),

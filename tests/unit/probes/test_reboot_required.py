@@ -207,5 +207,18 @@ def test_the_question_finds_flags_kernels_and_tools(shell: list[str], tmp_path: 
 
 
 @pytest.mark.parametrize("shell", SHELLS)
+@pytest.mark.parametrize(
+    ("says", "mark", "container"),
+    [("echo lxc", False, True), ("echo none; exit 1", True, True), ("echo none; exit 1", False, False)],
+)
+def test_a_container_is_told_apart(shell: list[str], says: str, mark: bool, container: bool, tmp_path: Path) -> None:
+    tool(tmp_path, "systemd-detect-virt", says)
+    marks = str(tmp_path / "systemd-detect-virt") if mark else "/no"
+    change = (("/.dockerenv /run/.containerenv /run/systemd/container", marks), ("flag() {", "flag() { return 0;"))
+    subject = only(PROBE, ask(PROBE, shell, tools=tmp_path, change=change))
+    assert ("running_kernel" in subject.not_offered) is container
+
+
+@pytest.mark.parametrize("shell", SHELLS)
 def test_it_can_be_asked_here(shell: list[str]) -> None:
     assert isinstance(PROBE.read(ask(PROBE, shell), {}), Measured | NotMeasured)

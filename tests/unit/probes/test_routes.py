@@ -124,6 +124,22 @@ def test_rows_of_the_kernel_that_are_no_default_route(row: str) -> None:
     assert only(PROBE, answer(ip4=NO_TOOL, proc4=HEADER + row)).facts["default_route_ipv4"] is False
 
 
+@pytest.mark.parametrize(
+    ("destination", "length", "flags", "interface"),
+    [
+        (NONE, "00", "00000200", "lan1"),
+        (NONE, "00", "00000003", "lo"),
+        (NONE, "40", "00000003", "lan1"),
+        ("f" * 32, "00", "3", "a"),
+    ],
+)
+def test_rows_of_the_kernel_that_are_no_default_route_for_ipv6(
+    destination: str, length: str, flags: str, interface: str
+) -> None:
+    row = ROW6.format(destination=destination, length=length, gateway=NONE, flags=flags, interface=interface)
+    assert only(PROBE, answer(ip6=NO_TOOL, proc6=row)).facts["default_route_ipv6"] is False
+
+
 def test_an_interface_may_be_the_way_out_without_a_gateway() -> None:
     facts = only(
         PROBE, answer(ip4=NO_TOOL, proc4=HEADER + ROW.format(gateway="00000000", flags="0001", mask="00000000"))
@@ -156,6 +172,7 @@ def test_neither_tool_nor_table_is_not_measured() -> None:
         answer_of(ip4=""),
         answer(ip4="garbage\n"),
         answer(ip4=NO_TOOL, proc4="garbage of a route\n"),
+        answer(ip4=NO_TOOL, proc4=HEADER + "lan0\t00000000\t010200C0\t0003\t0\t0\t0\tmask\n"),
         answer(ip4=NO_TOOL, proc4=HEADER + ROW.format(gateway="010200C0", flags="up", mask="00000000")),
         answer(ip6=NO_TOOL, proc6="garbage\n"),
         answer(ip6=NO_TOOL, proc6=ROW6.format(destination=NONE, length="00", gateway="fe80", flags="1", interface="a")),

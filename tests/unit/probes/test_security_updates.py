@@ -163,7 +163,7 @@ def test_no_package_manager_is_not_measured() -> None:
         answer(lists="yes", apt=APT + "garbage\n"),
         answer(lists="yes", apt=(100, "")),
         answer(dnf=(100, "garbage\n")),
-        answer(dnf=(0, "garbage\n")),
+        answer(dnf=(0, "Last metadata expiration check: 0:12:03 ago.\ngarbage\n")),
         answer(zypper="garbage\n"),
         answer(zypper="A | B\n1 | 2\n"),
         answer(zypper=ZYPPER + "v | Updates\n"),
@@ -219,6 +219,20 @@ def test_dnf_is_asked_from_its_cache_alone(shell: list[str], tmp_path: Path) -> 
     asked = ask(PROBE, shell, tools=tmp_path, change=(("/var/lib/dpkg/status", "/no/such/file"),))
     assert only(PROBE, asked).facts["packages"] == ["a"]
     assert (tmp_path / "asked").read_text().splitlines() == ["-C -q updateinfo list", "-C -q check-update"]
+
+
+@pytest.mark.parametrize("shell", SHELLS)
+def test_lists_are_looked_for(shell: list[str], tmp_path: Path) -> None:
+    tool(tmp_path, "apk", "echo 'Installed: Available:'")
+    change = (
+        ("/var/lib/dpkg/status", "/no/such/file"),
+        ("has dnf || has yum", "false"),
+        ("has zypper", "false"),
+        ("/var/cache/apk/", f"{tmp_path}/"),
+    )
+    assert isinstance(PROBE.read(ask(PROBE, shell, tools=tmp_path, change=change), {}), NotMeasured)
+    (tmp_path / "APKINDEX.0.tar.gz").touch()
+    assert only(PROBE, ask(PROBE, shell, tools=tmp_path, change=change)).facts["pending"] == 0
 
 
 @pytest.mark.parametrize("shell", SHELLS)

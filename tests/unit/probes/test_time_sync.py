@@ -123,6 +123,13 @@ def test_timesyncd_that_has_no_answer_yet() -> None:
     assert facts == {"synchronised": False, "service": "systemd-timesyncd"}
 
 
+def test_without_its_own_words_timesyncd_is_not_believed() -> None:
+    shown = SHOWN.format("yes")
+    assert "service" not in only(PROBE, answer(timesyncd="Packet count: 0\n", timedatectl=shown)).facts
+    text = TIMESYNC.format(offset="+1ms")
+    assert isinstance(PROBE.read(answer(timesyncd=text, timedatectl=(1, "")), {}), NotMeasured)
+
+
 @pytest.mark.parametrize(
     ("text", "synchronised"),
     [

@@ -6,11 +6,9 @@
 from __future__ import annotations
 
 import os
-import secrets
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from functools import cached_property
-from importlib.metadata import entry_points
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -106,6 +104,8 @@ class House:
     @cached_property
     def catalogue(self) -> Catalogue:
         """Our probes and parsers and those of installed plug-ins."""
+        from importlib.metadata import entry_points
+
         from maintops.probes.catalogue import builtin
 
         probes = {entry.name: entry.load() for entry in entry_points(group=PROBES)}
@@ -237,6 +237,8 @@ class House:
 
     def new_run_id(self) -> str:
         """A new run's id: its start to the second (UTC), and four letters or digits against coincidence."""
+        import secrets
+
         letters = "".join(secrets.choice("abcdefghjkmnpqrstuvwxyz23456789") for _ in range(4))
         return f"r{self.clock():%Y%m%d-%H%M%S}-{letters}"
 

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from maintops.cli.options import Format, ShowFormat, complete_checklist, house
 from maintops.cli.output import say, show_json, show_table
-from maintops.domain.checklists import Check, Checklist, Rule
+
+if TYPE_CHECKING:
+    from maintops.domain.checklists import Check, Checklist, Rule
 
 USAGE = 64
 

@@ -104,6 +104,6 @@ def _click_code(error: Exception) -> int:
 def main() -> NoReturn:
     """The entry point."""
     # Python has None for a stream that was closed before it began (`>&-`)
-    sys.stdout = sys.stdout or Path(os.devnull).open("w", encoding="utf-8")
-    sys.stderr = sys.stderr or Path(os.devnull).open("w", encoding="utf-8")
+    nowhere = Path(os.devnull).open("w", encoding="utf-8")  # noqa: SIM115  it lives as long as the process
+    sys.stdout, sys.stderr = sys.stdout or nowhere, sys.stderr or nowhere
     sys.exit(execute(sys.argv[1:]))

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import sys
-import tempfile
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -95,6 +94,8 @@ def _replace(file: Path, text: str) -> None:
     if file.exists() and not file.is_file():
         file.write_text(text, encoding="utf-8")  # /dev/stdout, a pipe: there is nothing to replace
         return
+    import tempfile
+
     handle, temporary = tempfile.mkstemp(dir=file.parent, prefix=f".{file.name}.")
     try:
         with os.fdopen(handle, "w", encoding="utf-8") as stream:
@@ -107,14 +108,22 @@ def _replace(file: Path, text: str) -> None:
         raise
 
 
+def _is_stream(file: Path) -> bool:
+    """Whether there is nothing to replace: a pipe, a device, /dev/stdout (which leads to an ordinary file after `>`)."""
+    named = file.absolute().parts[1:2] in (("dev",), ("proc",))
+    return file.exists() and not file.is_dir() and (named or not file.is_file())
+
+
 def check_writable(file: Path | None) -> None:
     """Fails before a run rather than after it: where an output file is wanted, one can be made."""
-    if file is None or (file.exists() and not file.is_file() and not file.is_dir()):
-        return  # /dev/stdout, a pipe
+    if file is None or _is_stream(file):
+        return
     if file.is_dir():
         raise UsageError(f"cannot write {file}: it is a folder")
+    import tempfile
+
     try:
-        tempfile.TemporaryFile(dir=file.absolute().parent).close()
+        tempfile.TemporaryFile(dir=file.resolve().parent).close()
     except FileNotFoundError:
         raise UsageError(f"cannot write {file}: there is no folder {file.absolute().parent}") from None
     except OSError as error:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -10,9 +9,9 @@ import typer
 
 from maintops.cli.options import FailOnChoice, ReportFormat, house
 from maintops.cli.output import check_writable, console, say, to_json, write
-from maintops.domain.outcomes import FailOn
 
 if TYPE_CHECKING:
+    from maintops.domain.outcomes import FailOn
     from maintops.domain.records import ServiceRecord
     from maintops.domain.runs import Run
     from maintops.wiring import House
@@ -25,6 +24,8 @@ def report(
     fail_on: Annotated[FailOnChoice | None, typer.Option(help="What counts as a failure in JUnit.")] = None,
 ) -> int:
     """Make a report of a run."""
+    from maintops.domain.outcomes import FailOn
+
     chosen = house(fail_on=fail_on)
     check_writable(output)
     show_run(chosen, chosen.store.run(run), format.value, output, FailOn(chosen.settings.fail_on))
@@ -84,6 +85,8 @@ def _text(chosen: House, run: Run, fail_on: FailOn) -> str:
 
 def _lean(record: ServiceRecord) -> ServiceRecord:
     """The record without its facts, which the text does not show: thousands of servers are held at once."""
+    from dataclasses import replace
+
     nothing: dict[str, object] = {}
     cells = tuple(replace(one, facts=nothing, evidence="") if one.facts else one for one in record.cells)
     return replace(record, cells=cells)

@@ -8,18 +8,16 @@ from contextlib import contextmanager
 from datetime import datetime, timedelta
 from pathlib import Path
 from types import FrameType
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from maintops.cli.options import By, Engine, FailOnChoice, Inventory, Limit, RunFormat, complete_checklist, house
 from maintops.cli.output import check_writable, heard_or_not, say
-from maintops.cli.progress import progress
-from maintops.domain.durations import seconds
-from maintops.domain.outcomes import FailOn
-from maintops.domain.runs import RunState
 from maintops.errors import UsageError
-from maintops.workflow.stopping import Stopping
+
+if TYPE_CHECKING:
+    from maintops.workflow.stopping import Stopping
 
 INTERRUPTED = 130
 
@@ -53,7 +51,11 @@ def run(
     Exit codes: 0 clean, 2 findings at --fail-on or checks that failed, 4 servers unreachable, 6 both,
     5 nothing selected, 64 a mistake in the command or in a file, 130 interrupted, 1 a defect of maintops.
     """
+    from maintops.cli.progress import progress
     from maintops.cli.reporting import show_run
+    from maintops.domain.outcomes import FailOn
+    from maintops.domain.runs import RunState
+    from maintops.workflow.stopping import Stopping
 
     chosen = house(inventory=inventory, forks=forks, engine=engine, by=by, fail_on=fail_on)
     check_writable(output)
@@ -90,6 +92,8 @@ def _deadline(text: str | None, now: datetime) -> datetime | None:
     """A duration from now on, or the next time that the local clock shows HH:MM."""
     if text is None:
         return None
+    from maintops.domain.durations import seconds
+
     try:
         moment = datetime.strptime(text, "%H:%M")  # noqa: DTZ007  only hour and minute are taken from it
     except ValueError:

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import time
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from maintops.cli import reporting
 from maintops.cli.options import Format, ShowFormat, house
 from maintops.cli.output import say, show_table
-from maintops.domain.runs import Run, RunState
-from maintops.wiring import House
+
+if TYPE_CHECKING:
+    from maintops.domain.runs import Run
+    from maintops.wiring import House
 
 PACE = 1.0
 """Seconds between two looks at a run that is being watched."""
@@ -42,6 +44,8 @@ def runs(
 
 
 def _watch(chosen: House, prefix: str) -> int:
+    from maintops.domain.runs import RunState
+
     run = chosen.store.run(prefix)
     shown = ""
     while True:
@@ -68,7 +72,7 @@ def _line(run: Run) -> str:
     done, planned = len(run.records), len(run.planned.servers)
     sign = f"last sign of life {run.last_sign:%H:%M:%S} UTC" if run.last_sign else ""
     where = ""
-    if run.state is RunState.RUNNING and run.progress is not None:
+    if run.ended is None and run.progress is not None:
         waiting = sorted(server for server in run.progress.in_flight if server not in run.records)
         where = f", asking {', '.join(waiting[:3])}" + (f" and {len(waiting) - 3} more" if len(waiting) > 3 else "")
     return f"{run.id} {run.planned.checklist}: {run.state.value}, {done} of {planned} servers{where}; {sign}"

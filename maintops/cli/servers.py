@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import typer
 
 from maintops.cli.options import Format, Inventory, Limit, ShowFormat, house
 from maintops.cli.output import show_table
-from maintops.domain.servers import Server
+
+if TYPE_CHECKING:
+    from maintops.domain.servers import Server
 
 COLUMNS = ["server", "criticality", "in_service", "customer", "site", "roles", "engine", "why"]
 

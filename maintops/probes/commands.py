@@ -10,7 +10,7 @@ from collections.abc import Callable, Collection, Mapping
 from difflib import get_close_matches
 from typing import Any
 
-from maintops.domain.answers import Answer, Measured, NotMeasured, Reading, SubjectFacts, UnreadableAnswer
+from maintops.domain.answers import Answer, Measured, Reading, SubjectFacts, UnreadableAnswer
 from maintops.probes.answering import no_tool, refusal, text_of
 from maintops.probes.contract import Fact, Parser, Presence, Probe
 from maintops.probes.json_answers import load_json, plain
@@ -166,7 +166,7 @@ def _jc_reader(module: str, parse: Callable[..., Any]) -> Callable[[Answer], Rea
         except Exception as error:  # its two hundred parsers raise whatever Python raises
             said = str(error).strip().partition("\n")[0]
             raise UnreadableAnswer(f"jc cannot read it as {module}: {type(error).__name__}: {said}"[:300]) from error
-        return NotMeasured("jc finds nothing in it") if value is None else _server(_shaped(plain(value), answer))
+        return _server(_shaped(plain(value), answer))
 
     return read
 

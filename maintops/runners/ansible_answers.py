@@ -166,6 +166,7 @@ def _said(result: Mapping[str, Any]) -> str:
 _READ = 65536
 _NOISE = re.compile(
     r"Warning: Permanently added|\*\* |@{5,}|debug\d: |Pseudo-terminal|\s*$|OpenSSH_|Last login|Origin: |<<< caused by"
+    r"|Module result deserialization failed|MODULE FAILURE|See stdout/stderr"  # what the server said comes after
 )
 _PREFIXES = re.compile(
     r"^((\[ERROR\]|ERROR!|fatal|Task failed|Action failed|Failed to connect to the host via ssh"

@@ -26,9 +26,16 @@ cd /
 PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin${PATH:+:$PATH}
 export PATH LC_ALL=C LANG=C TERM=dumb PAGER=cat SYSTEMD_PAGER=cat SYSTEMD_COLORS=0 LESSSECURE=1
 
+# quit STATUS
+quit() {
+  kill $clock
+  wait $clock
+  exit "$1"
+}
+
 # Prints a mark. A mark that cannot be written means that nobody listens any more: the script ends.
 say() {
-  printf '\n#%s %s\n' "$digest" "$*" >&3 || exit 1
+  printf '\n#%s %s\n' "$digest" "$*" >&3 || quit 1
 }
 
 # Sets `now`: seconds since boot where the kernel says it, ticks of our clock otherwise. No process is started.
@@ -58,6 +65,13 @@ tick() {
 # Prints ` ab`, or ` a b` where `sed` divides at a NUL (the substitution around it drops NULs), or nothing.
 try() {
   printf 'a\0bc' | ${limiter}3 | sed 's/^/ /'
+}
+
+# await PID: waits for a child; fails where only the clock ended the waiting (128 + 14; 256 and 384 in ksh and yash).
+# No child of ours ends like that by itself.
+await() {
+  wait "$1"
+  case $? in 142 | 270 | 398) return 1 ;; esac
 }
 
 # begin DIGEST
@@ -92,7 +106,8 @@ begin() {
   say h 1 "$splits" "${uid:--1}" "$machine" "${boot:--}" "$now" "$(id -un)"
   trap 'ticks=$((ticks + 1))' ALRM
   # Whoever ends this shell (sudo hands signals on) ends what it started.
-  trap 'hunt KILL $$; exit 1' HUP INT TERM
+  trap 'hunt KILL $$; quit 1' HUP INT TERM
+  trap 'quit 1' PIPE
   tick &
   clock=$!
 }
@@ -143,25 +158,14 @@ $5" 2>&5 3>&- 5>&-
     echo "$secret." >&5
   } 5>&1 | listen &
   job=$!
-  # A signal ends `wait` too; whether the job has ended is seen from its process, which stays until it was waited for.
-  while
-    wait $job
-    kill -0 $job
-  do
-    tend "$1" "$2"
-  done
+  until await $job; do tend "$1" "$2"; done
   look
   # What does not hold the output, and would not hear TERM, is still there.
   [ "$late" = 0 ] || {
     chase KILL "$1" &
     job=$!
     ticks=0
-    while
-      wait $job
-      kill -0 $job
-    do
-      [ "$ticks" -lt 3 ] || break
-    done
+    until await $job || [ "$ticks" -gt 2 ]; do :; done
   }
   say e "$1" "$now" "$late"
 }
@@ -196,7 +200,7 @@ tend() {
       ;;
     *)
       kill -KILL $job
-      exit 1
+      quit 1
       ;;
   esac
 }
@@ -252,7 +256,5 @@ hunt() {
 # finish COUNT
 finish() {
   say z "$1"
-  kill $clock
-  wait $clock
-  exit 0
+  quit 0
 }

@@ -17,7 +17,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from maintops.domain.answers import Answer, Measured, UnreadableAnswer
+from maintops.domain.answers import Answer, Measured, Question, UnreadableAnswer
+from maintops.domain.checklists import DEFAULT_LIMIT
 from maintops.errors import MaintopsError
 from maintops.probes.catalogue import BUILT_IN, builtin
 from maintops.probes.conformance import (
@@ -28,6 +29,8 @@ from maintops.probes.conformance import (
     reading_complaints,
 )
 from maintops.probes.contract import Fact, Parameter, Presence, Probe
+from maintops.script.compiling import compile_script
+from maintops.script.reading import hear
 from tests.contract.asking import PATH, SHELLS, ask
 from tests.contract.samples import SAMPLES
 
@@ -153,6 +156,17 @@ def assert_read(name: str, answer: Answer) -> None:
 def need(shell: str) -> None:
     if shutil.which(SHELLS[shell][0]) is None:
         pytest.skip(f"there is no {shell} here; install the package {shell}")
+
+
+def test_the_one_trip_script_carries_them_all() -> None:
+    script = compile_script([Question(name, question(name), 60, DEFAULT_LIMIT) for name in BUILT_IN], become=False)
+    done = subprocess.run(["sh", "-c", script.text], stdin=subprocess.DEVNULL, capture_output=True, check=False)
+    heard = hear(done.stdout, script)
+    assert heard.complete
+    for name in BUILT_IN:
+        assert_read(name, heard.answers[name])
+        here = probe_named(name).read(answer_here(name), usual(name))
+        assert type(probe_named(name).read(heard.answers[name], usual(name))) is type(here)
 
 
 # --- hostile parameters ----------------------------------------------------------------------------------------------

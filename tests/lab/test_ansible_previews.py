@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import shutil
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -30,7 +32,9 @@ def folder(tmp_path: Path, fleet: Fleet) -> Path:
 
 
 def previewed(fleet: Fleet, content: Content, *names: str, timeout: float = 120.0, **more: Any) -> dict[str, Preview]:
-    """What check mode says of some servers of the fleet."""
+    """What check mode says of some servers of the fleet, by a Python that their user may run."""
+    python = shutil.which("python3", path="/usr/bin:/usr/local/bin:/bin")
+    content = replace(content, variables={**content.variables, "ansible_python_interpreter": python})
     runner = AnsibleRunner(
         [str(fleet.inventory)], known_hosts=fleet.known_hosts, host_keys="strict", clock=now, pulse_every=0.2
     )
@@ -124,7 +128,7 @@ def test_a_server_whose_turn_never_came_is_not_taken_for_one_that_is_not_meant(f
     [
         ("- hosts: all\n  tasks:\n  - no_such_module: {}\n", ":3:5: couldn't resolve module/action 'no_such_module'"),
         ("- hosts: all\n  roles: [no-such-role]\n", ":2:11: the role 'no-such-role' was not found"),
-        ("- hosts: all\n  tasks: {a: b\n  password: HUNTER22\n", ":3:3: YAML parsing failed"),
+        ("- hosts: all\n  tasks: {a: b\n  password: HUNTER22\n", ":3:11: YAML parsing failed"),
     ],
 )
 def test_a_playbook_that_cannot_run_says_where_and_why(fleet: Fleet, folder: Path, text: str, why: str) -> None:

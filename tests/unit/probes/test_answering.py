@@ -110,6 +110,10 @@ def test_numbers_are_read_or_not_but_never_break(text: str):
     assert number is None or float(text) == number
 
 
+def test_plain_numbers_are_read():
+    assert (integer(" -42\n"), decimal("3.25 "), decimal("7")) == (-42, 3.25, 7.0)
+
+
 @pytest.mark.parametrize("text", ["", None, "\N{SUPERSCRIPT TWO}", "9" * 19, "1e5", "nan", "0x10", "1_000"])
 def test_what_is_no_plain_number_is_none(text: str | None):
     assert (integer(text), decimal(text)) == (None, None)

@@ -130,6 +130,17 @@ def test_a_fact_that_is_none_was_not_measured():
     assert reading_complaints(reads(SubjectFacts(None, {"rpm": None})), Answer()) == []
 
 
+def test_the_parameters_that_are_given_are_used():
+    probe = replace(SOUND, question=lambda parameters: f"x > {parameters['folder']}")
+    assert question_complaints(probe) == ["its question writes to /sys"]
+    assert question_complaints(probe, {"folder": "/dev/null"}) == []
+    strict = replace(SOUND, read=lambda answer, parameters: NotMeasured(parameters["folder"]))
+    assert reading_complaints(strict, Answer()) == []
+    assert reading_complaints(strict, Answer(), {"folder": ""}) == [
+        "it says without a reason that something was not measured"
+    ]
+
+
 def test_every_text_of_the_parameters_is_attacked():
     attacks = list(hostile_parameters(SOUND, "/c"))
     assert {"folder": "$(touch /c)", "count": 1, "names": []} in attacks

@@ -58,7 +58,7 @@ def test_without_systemd_nothing_is_measured(answer: Answer, why: str):
     assert PROBE.read(answer, {}) == NotMeasured(why)
 
 
-@pytest.mark.parametrize("line", ["0 loaded units listed.", "hello", "x.service loaded"])
+@pytest.mark.parametrize("line", ["0 loaded units listed.", "\N{BLACK CIRCLE}", "hello", "x.service loaded"])
 def test_other_lines_are_unreadable(line: str):
     with pytest.raises(UnreadableAnswer, match="list-units"):
         PROBE.read(Answer(line.encode()), {})

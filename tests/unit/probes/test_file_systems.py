@@ -32,6 +32,7 @@ def test_a_file_system_is_measured_as_df_counts_it():
         "available_bytes": 204_800,
         "used_percent": 75.0,
     }
+    assert subjects["/"].not_offered == frozenset()
 
 
 def test_a_mount_point_with_spaces_keeps_them():
@@ -80,6 +81,13 @@ def test_what_is_no_local_disk_is_left_out(line: str):
 @pytest.mark.parametrize("line", ["overlay / overlay rw", "tank/data /tank/data zfs rw", "/dev/sdb1 /mnt/w fuseblk rw"])
 def test_other_local_file_systems_are_measured(line: str):
     assert list(read((line, HEADER + " x 1000 500 500 50% /x\n", 0))) == [line.split()[1]]
+
+
+def test_a_server_that_says_nothing_has_no_local_file_system_or_no_proc():
+    assert PROBE.read(Answer(b""), {}) == NotMeasured("no local file system is mounted here")
+    assert PROBE.read(Answer(b"", b"cannot open /proc/mounts\n", 2), {}) == NotMeasured(
+        "the command printed nothing (exit status 2): cannot open /proc/mounts"
+    )
 
 
 def test_an_answer_that_ends_in_the_middle_is_unreadable():

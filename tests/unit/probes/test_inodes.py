@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from maintops.domain.answers import Answer, Measured, SubjectFacts, UnreadableAnswer
+from maintops.domain.answers import Answer, Measured, NotMeasured, SubjectFacts, UnreadableAnswer
 from maintops.probes.inodes import PROBE
 
 HEADER = " Filesystem      Inodes  IUsed   IFree IUse% Mounted on\n"
@@ -35,6 +35,18 @@ def test_a_file_system_without_a_bound_offers_no_figures(figures: str):
     one = read("/dev/sda2 /data btrfs rw", HEADER + f" /dev/sda2 {figures} /data\n")
     assert one.facts == {"device": "/dev/sda2", "fs_type": "btrfs"}
     assert one.not_offered == {"inodes", "inodes_used", "inodes_free", "inodes_used_percent"}
+
+
+def test_a_server_that_says_nothing_has_no_local_file_system_or_no_proc():
+    assert PROBE.read(Answer(b""), {}) == NotMeasured("no local file system is mounted here")
+    assert PROBE.read(Answer(b"", b"cannot open /proc/mounts\n", 2), {}) == NotMeasured(
+        "the command printed nothing (exit status 2): cannot open /proc/mounts"
+    )
+
+
+def test_other_file_systems_are_left_out():
+    answer = Answer(b"=tmpfs /run tmpfs rw\n x\n.0\n")
+    assert PROBE.read(answer, {}) == NotMeasured("no local file system is mounted here")
 
 
 def test_a_df_that_fails_says_so():

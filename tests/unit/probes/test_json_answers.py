@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from maintops.domain.answers import UnreadableAnswer
-from maintops.probes.json_answers import DEEPEST, load_json, plain
+from maintops.probes.json_answers import DEEPEST, MOST_VALUES, load_json, plain
 
 _json = st.recursive(
     st.one_of(st.none(), st.booleans(), st.integers(), st.floats(allow_nan=False, allow_infinity=False), st.text()),
@@ -33,6 +33,7 @@ def test_json_is_read_as_it_is(value: Any):
         ("[-Infinity]", "Infinity"),
         ("[1e999]", "1e999"),
         ('{"a": 1, "b": 2, "a": 3}', "'a' twice"),
+        ('{"b": 1, "a": 2, "a": 3}', "'a' twice"),
         ("9" * 5000, "not JSON"),
         ("[" * 100_000, "deeper"),
         ("[" * (DEEPEST + 1) + "]" * (DEEPEST + 1), "deeper"),
@@ -47,6 +48,12 @@ def test_what_is_not_strictly_json_is_unreadable(text: str, words: str):
 def test_bytes_that_are_no_utf8_are_unreadable():
     with pytest.raises(UnreadableAnswer, match="not JSON"):
         load_json(b'"\xff"')
+
+
+def test_as_many_values_as_allowed_are_read():
+    assert len(plain([0] * (MOST_VALUES - 1))) == MOST_VALUES - 1
+    with pytest.raises(UnreadableAnswer, match="more than"):
+        plain([0] * MOST_VALUES)
 
 
 def test_as_deep_as_allowed_is_read():

@@ -98,6 +98,8 @@ def test_harmless_messages_do_not_count_and_the_list_is_a_parameter():
     assert facts(message)["errors"] == 0
     assert facts(message, parameters={"ignore": []})["errors"] == 1
     assert facts(message, parameters={"ignore": ["Address Range"]})["errors"] == 0
+    assert facts(message, parameters={"ignore": "Address Range"})["errors"] == 0
+    assert facts(message, parameters={"ignore": "x Z"})["errors"] == 1
 
 
 @pytest.mark.parametrize("hours", ["many", 0, -1, None, [], "nan"])
@@ -118,6 +120,13 @@ def test_no_right_is_not_measured():
     )
 
 
+def test_no_pipe_is_not_measured():
+    without = Answer(b"=log\n.127\n", b"sh: 1: grep: not found\n", 0)
+    assert PROBE.read(without, DEFAULTS) == NotMeasured(
+        "the kernel's log could not be asked for: sh: 1: grep: not found"
+    )
+
+
 def test_no_dmesg_is_not_measured():
     assert reading(status=127) == NotMeasured("no such command: dmesg")
 
@@ -129,7 +138,7 @@ def test_an_old_kernel_has_no_count_of_kills():
     assert found.subjects[0].not_offered == {"oom_kills_since_boot"}
 
 
-@pytest.mark.parametrize("log", ["hello\n .0\n", "<4>[1.0] a warning\n .0\n", "<3>[1.0] no status\n", ".x\n"])
+@pytest.mark.parametrize("log", ["hello\n .0\n", "<4>[1.0] a warning\n .0\n", "<3>[1.0] no status\n", "x1\n"])
 def test_another_format_is_unreadable(log: str):
     with pytest.raises(UnreadableAnswer):
         PROBE.read(Answer(f"=log\n {log}.0\n".encode()), DEFAULTS)

@@ -99,6 +99,11 @@ def test_no_driver_is_not_measured():
     assert PROBE.read(answer, {}) == NotMeasured("this kernel has no md driver loaded: there is no /proc/mdstat")
 
 
+def test_an_answer_that_may_not_be_read_has_another_reason():
+    answer = Answer(b"", b"cat: /proc/mdstat: Permission denied\n", 1)
+    assert PROBE.read(answer, {}) == NotMeasured("no right to ask this: cat: /proc/mdstat: Permission denied")
+
+
 @pytest.mark.parametrize("text", ["hello\n", "Personalities : [raid1]\nsomething else\n"])
 def test_other_text_is_unreadable(text: str):
     with pytest.raises(UnreadableAnswer, match="/proc/mdstat"):

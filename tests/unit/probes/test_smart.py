@@ -230,6 +230,41 @@ def test_what_could_not_be_asked_is_not_measured_instead_of_not_offered():
     assert partly.facts["passed"] is True
 
 
+def test_a_plain_raw_value_is_taken_as_it_is_and_a_text_is_none():
+    report = ata()
+    report["ata_smart_attributes"]["table"] = [
+        {"id": 5, "name": "Reallocated_Sector_Ct", "raw": {"value": 10, "string": "10"}},
+        {"id": 197, "name": "Current_Pending_Sector", "raw": {"value": 3}},
+        {"id": 198, "name": "Offline_Uncorrectable", "raw": {"value": 9, "string": "unknown"}},
+        {"id": 187, "name": "Reported_Uncorrect", "raw": {"value": True}},
+    ]
+    one = disk(report)
+    assert (one.facts["reallocated_sectors"], one.facts["pending_sectors"]) == (10, 3)
+    assert not {"offline_uncorrectable", "media_errors"} & (set(one.facts) | one.not_offered)
+
+
+@pytest.mark.parametrize(("current", "trip", "celsius"), [(0, 0, None), (0, 60, 0), (31, 0, 31)])
+def test_a_scsi_disk_at_0_degrees_that_trips_at_0_has_no_reading(current: int, trip: int, celsius: int | None):
+    report = {"device": {"protocol": "SCSI"}, "smart_status": {"passed": True}}
+    by_json = disk(report | {"temperature": {"current": current, "drive_trip": trip}})
+    text = "Vendor: X\nProduct: Y\nSMART Health Status: OK\n"
+    text += f"Current Drive Temperature:     {current} C\nDrive Trip Temperature:        {trip} C\n"
+    assert by_json.facts.get("temperature_celsius") == disk(BANNER + text).facts.get("temperature_celsius") == celsius
+
+
+def test_an_ata_disk_at_0_degrees_has_no_sensor():
+    assert "temperature_celsius" not in disk(ata((194, "Temperature_Celsius", "0"))).facts
+
+
+@pytest.mark.parametrize(("raw", "celsius"), [("33", 33), ("200", None), ("126", None), ("125", 125)])
+def test_a_temperature_that_cannot_be_is_none(raw: str, celsius: int | None):
+    assert disk(ata((190, "Airflow_Temperature_Cel", raw))).facts.get("temperature_celsius") == celsius
+
+
+def test_an_ata_flash_disk_says_how_much_of_its_life_is_used():
+    assert disk(ata(endurance_used={"current_percent": 12})).facts["percentage_used"] == 12
+
+
 # --- self-tests ------------------------------------------------------------------------------------------------------
 
 
@@ -255,8 +290,16 @@ def test_a_failed_self_test_counts_until_an_extended_one_passes(
 
 
 def test_an_nvme_disk_s_self_tests():
-    rows = [{"self_test_code": {"string": "Short"}, "self_test_result": {"value": 7}}]
-    assert disk(NVME | {"nvme_self_test_log": {"table": rows}}).facts["self_test_passed"] is False
+    for result, passed in ((0, True), (5, False), (6, False), (7, False), (4, None), (15, None)):
+        rows = [{"self_test_code": {"string": "Short"}, "self_test_result": {"value": result}}]
+        assert disk(NVME | {"nvme_self_test_log": {"table": rows}}).facts.get("self_test_passed") is passed
+
+
+def test_a_scsi_disk_s_self_tests():
+    for result, passed in ((0, True), (3, False), (4, False), (7, False), (1, None), (2, None), (15, None)):
+        report = {"device": {"protocol": "SCSI"}, "smart_status": {"passed": True}}
+        test = {"code": {"string": "Background short"}, "result": {"value": result}}
+        assert disk(report | {"scsi_self_test_0": test}).facts.get("self_test_passed") is passed
 
 
 # --- disks that cannot be measured -----------------------------------------------------------------------------------

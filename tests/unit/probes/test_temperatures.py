@@ -84,7 +84,9 @@ def test_labels_that_occur_twice_are_told_apart():
 
 
 def test_a_machine_without_sensors_is_not_measured():
-    assert isinstance(PROBE.read(Answer(b""), {}), NotMeasured)
+    none = NotMeasured("this machine has no temperature sensor that its kernel knows")
+    assert PROBE.read(Answer(b""), {}) == none
+    assert PROBE.read(Answer(b"", b"", 2), {}) != none
     assert isinstance(PROBE.read(Answer(chip(0, "ucsi").encode()), {}), NotMeasured)
 
 

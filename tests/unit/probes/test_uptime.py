@@ -50,6 +50,16 @@ def test_what_is_not_there_is_left_out(old: str, new: str, fact: str):
     assert read(WHOLE.replace(old, new)).facts == {name: value for name, value in whole.items() if name != fact}
 
 
+def test_a_machine_may_just_have_been_booted():
+    assert read(WHOLE.replace("86400.25", "0.00")).facts["uptime_seconds"] == 0
+
+
+@pytest.mark.parametrize("fields", range(25))
+def test_a_short_line_of_process_1_gives_nothing(fields: int):
+    line = "1 (systemd) " + " ".join(str(number) for number in range(3, 3 + fields))
+    assert read(WHOLE.replace(STAT, line)).facts.get("init_started") == (22 if fields >= 20 else None)
+
+
 @pytest.mark.parametrize("uptime", ["-5 0", "soon", ""])
 def test_no_uptime_is_unreadable(uptime: str):
     with pytest.raises(UnreadableAnswer, match="/proc/uptime"):

@@ -21,7 +21,7 @@ from maintops.domain.records import record_id
 from maintops.domain.runs import Progressed, RunEnded, RunState
 from maintops.errors import MaintopsError
 from maintops.store.opening import open_store
-from tests.store_samples import judging, later, plan
+from tests.store_samples import NOW, judging, later, plan
 
 RUNS = st.sampled_from(["r1", "r2", "r22", "s1"])
 SERVERS = ("web1", "web2", "db \x00\udc80")
@@ -68,6 +68,8 @@ class Stores(RuleBasedStateMachine):
         self.path.write_bytes(_empty())
         self.sql = open_store(f"sqlite:///{self.path}")
         self.memory = open_store("memory:")
+        for run in ("r1", "r2"):
+            self.begin(run, NOW)
 
     def teardown(self) -> None:
         if hasattr(self, "folder"):

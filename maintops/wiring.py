@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from functools import cached_property
 from pathlib import Path
@@ -16,6 +16,8 @@ from maintops.errors import Mistake, UsageError
 from maintops.settings import FILE, Settings, Source, environment_source, settle
 
 if TYPE_CHECKING:
+    from importlib.metadata import EntryPoint
+
     from maintops.domain.checklists import Checklist
     from maintops.domain.followups import FollowUp
     from maintops.domain.ports import Clock, Observer, Runner, Store
@@ -108,8 +110,7 @@ class House:
 
         from maintops.probes.catalogue import builtin
 
-        probes = {entry.name: entry.load() for entry in entry_points(group=PROBES)}
-        parsers = {entry.name: entry.load() for entry in entry_points(group=PARSERS)}
+        probes, parsers = _loaded(entry_points(group=PROBES)), _loaded(entry_points(group=PARSERS))
         return builtin().with_plugins(probes, parsers) if probes or parsers else builtin()
 
     @property
@@ -263,6 +264,25 @@ class House:
         """Lets go of the database, if it was opened."""
         if "store" in self.__dict__:
             self.store.close()
+
+
+def _loaded(entries: Iterable[EntryPoint]) -> dict[str, Any]:
+    """Plug-ins by name. Two of one name, or one that cannot be loaded, is a UsageError that says whose it is."""
+    found: dict[str, EntryPoint] = {}
+    for entry in entries:
+        other = found.setdefault(entry.name, entry)
+        if other.value != entry.value:
+            raise UsageError(f"two plug-ins are called {entry.name!r}: {other.value} and {entry.value}; remove one")
+    return {name: _load(entry) for name, entry in found.items()}
+
+
+def _load(entry: EntryPoint) -> Any:
+    try:
+        return entry.load()
+    except Exception as error:
+        raise UsageError(
+            f"the plug-in {entry.name!r} ({entry.value}) cannot be loaded: {type(error).__name__}: {error}"
+        ) from error
 
 
 def here(**flags: Any) -> House:

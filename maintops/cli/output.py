@@ -91,11 +91,13 @@ def write(text: str, file: Path | None) -> None:
 
 
 def _replace(file: Path, text: str) -> None:
-    if file.exists() and not file.is_file():
-        file.write_text(text, encoding="utf-8")  # /dev/stdout, a pipe: there is nothing to replace
-        return
     import tempfile
 
+    if _is_stream(file):
+        with file.open("a", encoding="utf-8") as stream:
+            stream.write(text)
+        return
+    file = file.resolve()  # a link stays one
     handle, temporary = tempfile.mkstemp(dir=file.parent, prefix=f".{file.name}.")
     try:
         with os.fdopen(handle, "w", encoding="utf-8") as stream:
@@ -109,9 +111,11 @@ def _replace(file: Path, text: str) -> None:
 
 
 def _is_stream(file: Path) -> bool:
-    """Whether there is nothing to replace: a pipe, a device, /dev/stdout (which leads to an ordinary file after `>`)."""
-    named = file.absolute().parts[1:2] in (("dev",), ("proc",))
-    return file.exists() and not file.is_dir() and (named or not file.is_file())
+    """Whether there is nothing to replace: a pipe, a device, or (as /dev/stdout after `>`) a file that is open here."""
+    if not file.exists() or file.is_dir():
+        return False
+    streams = (os.fstat(number) for number in (1, 2) if Path(f"/proc/self/fd/{number}").exists())
+    return not file.is_file() or any(os.path.samestat(file.stat(), stream) for stream in streams)
 
 
 def check_writable(file: Path | None) -> None:

@@ -109,7 +109,7 @@ def parts(stdout: bytes) -> dict[str, Part]:
                 found[name] = _part(None, lines)
             name, lines = rest.decode("utf-8", "replace"), []
         elif mark == b"." and name is not None:
-            found[name] = _part(int(rest) if rest.isdigit() else None, lines)
+            found[name] = _part(int(rest) if rest.isdigit() and len(rest) <= 3 else None, lines)
             name = None
         elif mark == b" " and name is not None:
             lines.append(rest)

@@ -40,7 +40,7 @@ def question(parameters: Mapping[str, Any]) -> str:
     return (
         "cd /sys/class/net || exit 127\n"
         # carrier and speed give an error while an interface is down: -s, and the status of grep says nothing
-        f"grep -Hs '' {files}\n"
+        f"grep -Hs -e '' -- {files}\n"
         'for device in */device; do [ -L "$device" ] && printf \'%s:\\n\' "$device"; done\n'
         ":\n"
     )

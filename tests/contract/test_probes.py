@@ -160,7 +160,7 @@ def need(shell: str) -> None:
 
 def test_the_one_trip_script_carries_them_all() -> None:
     script = compile_script([Question(name, question(name), 60, DEFAULT_LIMIT) for name in BUILT_IN], become=False)
-    done = subprocess.run(["sh", "-c", script.text], stdin=subprocess.DEVNULL, capture_output=True, check=False)
+    done = subprocess.run(["/bin/sh", "-c", script.text], stdin=subprocess.DEVNULL, capture_output=True, check=False)
     heard = hear(done.stdout, script)
     assert heard.complete
     for name in BUILT_IN:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import json
 import shutil
-from collections.abc import Sequence
+import tempfile
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -22,13 +23,14 @@ pytestmark = pytest.mark.fleet
 
 
 @pytest.fixture
-def folder(tmp_path: Path, fleet: Fleet) -> Path:
-    """A folder for content, that the servers' user can look into."""
-    for parent in [tmp_path, *tmp_path.parents][:3]:
-        parent.chmod(0o755)
-    (tmp_path / "roles" / "motd" / "tasks").mkdir(parents=True)
-    (tmp_path / "roles" / "motd" / "templates").mkdir()
-    return tmp_path
+def folder() -> Iterator[Path]:
+    """A folder for content, that the servers' user can look into and write to (pytest's own are for its user alone)."""
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        folder.chmod(0o777)
+        (folder / "roles" / "motd" / "tasks").mkdir(parents=True)
+        (folder / "roles" / "motd" / "templates").mkdir()
+        yield folder
 
 
 def previewed(fleet: Fleet, content: Content, *names: str, timeout: float = 120.0, **more: Any) -> dict[str, Preview]:
@@ -74,7 +76,7 @@ def test_a_role_shows_what_it_would_change_and_changes_nothing(fleet: Fleet, fol
         assert preview.failure is None
         found = by_task(preview)
         written = found["motd : write it"]
-        assert written.status == "changed"
+        assert written.status == "changed", written
         assert written.diff.splitlines()[-2:] == ["-old", f"+welcome to {name}, stranger 2"]
         assert found["motd : keep it quiet"] == Previewed(
             "motd : keep it quiet", "changed", "", "hidden: the task has no_log"
@@ -152,14 +154,14 @@ def test_become_is_as_the_content_says(fleet: Fleet, folder: Path) -> None:
 
 
 def _cut(fleet: Fleet, content: Content, names: Sequence[str], **more: Any) -> list[Failure]:
-    failures = [preview.failure for preview in previewed(fleet, content, *names, **more).values()]
-    assert None not in failures
+    found = previewed(fleet, content, *names, **more)
+    failures = [preview.failure for preview in found.values()]
+    assert None not in failures, failures
     return [failure for failure in failures if failure]
 
 
 def test_it_ends_at_its_timeout_and_when_it_is_told_to(fleet: Fleet, folder: Path) -> None:
     mark = folder / "begun"
-    folder.chmod(0o777)
     tasks = [{"name": "sleep", "shell": f": >{mark}; sleep 60", "check_mode": False}]
     content = playbook(folder, {"hosts": "all", "tasks": tasks})
     overtime = Failure(FailureKind.OVERTIME, "Ansible did not end within 1 seconds")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import re
@@ -15,7 +16,7 @@ from typing import Any
 
 import pytest
 
-from maintops.domain.ports import Delivery, Failure, FailureKind, Script, Trip
+from maintops.domain.ports import Delivery, Failure, FailureKind, Reply, Script, Trip
 from maintops.domain.servers import Server
 from maintops.runners import ansible_plays
 from maintops.runners.addresses import HostKeys
@@ -274,6 +275,11 @@ def test_a_script_or_a_server_that_never_ends_is_cut_off(fleet: Fleet, monkeypat
     assert {failure(one).kind for one in found.values()} == {FailureKind.OVERTIME}
 
 
+def test_a_long_answer_comes_whole(fleet: Fleet) -> None:
+    long = script("head -c 3000000 /dev/zero | tr '\\0' x", limit=4_000_000)
+    assert delivered(fleet, ["s001"], long)["s001"].replies == (Reply(heard(b"x" * 3_000_000)),)
+
+
 def test_a_server_with_next_to_nothing_in_it(fleet: Fleet) -> None:
     need(fleet.bare, "ans-bare")
     every = "".join(f"\\{number:03o}" for number in range(256))
@@ -469,6 +475,25 @@ class _Watch:
             return False
         self.found |= {f"{file}: {canary}" for canary in CANARIES if canary.encode() in content}
         return True
+
+
+def test_nothing_is_left_running(fleet: Fleet, monkeypatch: pytest.MonkeyPatch) -> None:
+    home = f"/nonexistent/maintops-{os.getpid()}-{time.monotonic_ns()}"
+    monkeypatch.setenv("HOME", home)
+    ours: set[bytes] = set()
+
+    def look() -> None:
+        for process in Path("/proc").glob("[0-9]*"):
+            with contextlib.suppress(OSError):
+                if f"HOME={home}".encode() in (process / "environ").read_bytes():
+                    ours.add((process / "comm").read_bytes().strip())
+
+    found = delivered(fleet, ["s001", "s002"], script("sleep 1"), script("sleep 1"), stop=look)
+    assert [reply.failure for one in found.values() for reply in one.replies] == [None] * 4
+    assert {b"ssh", b"ansible-playboo"} <= ours
+    ours.clear()
+    look()
+    assert ours == set()
 
 
 def test_a_private_folder_is_nobody_elses_and_goes(fleet: Fleet, tmp_path: Path) -> None:

@@ -301,3 +301,9 @@ def test_a_recorded_stream_arrives_as_it_is_and_is_read_alike(recorded: Recorded
         assert list(side.ended.outcomes(name).values()) == OUTCOMES[name]
     cells = [side.ended.server(name)["checks"] for side in recorded.sides.values()]
     assert cells[0] == cells[1]
+
+
+def test_a_stream_that_ends_too_soon_says_where(recorded: Recorded) -> None:
+    for side in recorded.sides.values():
+        said = [side.ended.cell("cut-in-an-answer", check)["message"] for check in ("R-020", "R-030")]
+        assert said == ["the answer ended in the middle of this check", "the answer ended before this check's turn"]

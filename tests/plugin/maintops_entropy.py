@@ -7,7 +7,7 @@ def question(parameters):
     return "cat /proc/sys/kernel/random/entropy_avail"
 
 
-def read(answer, parameters):
+def read(answer: Answer, parameters):
     if answer.status != 0:
         return NotMeasured("this kernel does not say how much entropy it has")
     if not answer.stdout.strip().isdigit():
@@ -24,9 +24,9 @@ PROBE = Probe(
 )
 
 
-def read_key_value(answer: Answer):
-    pairs = (line.partition("=") for line in answer.stdout.decode("utf-8", "replace").splitlines())
-    return Measured((SubjectFacts(None, {name.strip(): value.strip() for name, mark, value in pairs if mark}),))
+def read_pairs(answer: Answer):
+    pairs = (line.partition("=") for line in answer.stdout.decode("utf-8", "replace").splitlines() if "=" in line)
+    return Measured((SubjectFacts(None, {name.strip(): value.strip() for name, _, value in pairs}),))
 
 
-KEY_VALUE = Parser("key-value", read_key_value)
+KEY_VALUE = Parser("key-value", read_pairs)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import fcntl
 import itertools
 import os
 import shutil
@@ -163,6 +164,19 @@ def test_when_nobody_listens_no_further_question_is_asked(shell: Place, tmp_path
         process.wait(timeout=30)
     assert list(tmp_path.iterdir()) == []
     assert mark.gone(20), mark.running()
+
+
+@pytest.mark.parametrize("length", [1, 17, 33])
+def test_a_listener_that_is_slow_for_a_while_hears_everything(shell: Place, length: int) -> None:
+    names = [f"{number:0{length + 2}d}" for number in range(60)]
+    script = compile_script([Question(name, ":", 20.0, 10) for name in names], become=False)
+    with shell.start(script) as process:
+        assert process.stdout is not None
+        fcntl.fcntl(process.stdout, fcntl.F_SETPIPE_SZ, 4096)
+        time.sleep(2.5)  # the pipe is full by now, and the clock of the script ticks
+        heard = hear(process.stdout.read(), script)
+    assert heard.complete
+    assert list(heard.answers) == names
 
 
 def test_when_nobody_listens_a_hung_question_ends_at_its_timeout_and_the_script_with_it() -> None:

@@ -1,0 +1,92 @@
+"""YAML that is wrong, or a trap: refused with its place by `lint` and by `run`, after bounded work."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+
+from tests.acceptance.checklists import ROUND
+from tests.lab.running import Desk, run_maintops
+
+pytestmark = pytest.mark.fleet
+
+MOST_MEMORY = 150 * 1024 * 1024
+"""Bytes that maintops may have at most while it refuses a file; what it needs to start is about 60 MB of that."""
+
+BOMB = "a: &a [x, x]\n" + "".join(
+    f"{name}: &{name} [{', '.join(['*' + before] * 9)}]\n" for before, name in zip("abcdefgh", "bcdefghi", strict=True)
+)
+MERGED = "checklist: &x {a: 1}\n" + "".join(f"k{n}:\n  <<: [{', '.join(['*x'] * 50)}]\n" for n in range(50))
+DUPLICATE_ID = ROUND.replace("id: AC-030", "id: AC-010")
+
+BAD = {
+    "a syntax error": (ROUND.replace("[people]", "[people", 1), r"8|9", "is not YAML"),
+    "a tab": (ROUND.replace("\n  - id: AC-010", "\n\t- id: AC-010"), r"7", "a tab cannot indent"),
+    "an unknown key": (ROUND.replace("why:", "wy:"), r"13", "wy"),
+    "a duplicate key": (ROUND.replace("why: A full", "title: A full"), r"13", "title"),
+    "a duplicate id": (DUPLICATE_ID, r"25", "AC-010"),
+    "a bad expression": (ROUND.replace("used > 200", "used >"), r"24", "when"),
+    "an expression that reaches out": (ROUND.replace("used > 200", "used.__class__"), r"24", "__class__"),
+    "a time of day for a timeout": (ROUND.replace("    command: exit 3", "    timeout: 12:30\n    command: exit 3"), r"28", "12:30"),
+    "no for a title": (ROUND.replace("checklist: round", "checklist: no\nhosts: [no]"), r"2", "hosts"),
+    "no for become": (ROUND.replace("    command: exit 3", "    become: no\n    command: exit 3"), r"28", "become"),
+    "a merge key bomb": (MERGED, r"1", "anchor"),
+    "a bomb of aliases": (BOMB, r"1", "anchor"),
+    "a merge key": (ROUND.replace("    tags: [disks]", "    <<: {tags: [disks]}"), r"14", "merge"),
+    "a tag": (ROUND.replace("title: A round", "title: !!python/object:os.system A round"), r"2", "tag"),
+    "deep nesting": ("checklist: " + "[" * 100_000, r"1", "nested"),
+    "many values": ("checklist: [" + "1, " * 300_000 + "]", r"1", "values"),
+    "a second document": (ROUND + "---\n" + ROUND, r"35|36", "second document"),
+    "nothing": ("", r"\d", ""),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("what", sorted(BAD))
+def test_a_bad_file_is_refused_with_its_place(desk: Desk, what: str) -> None:
+    text, line, word = BAD[what]
+    _assert_refused(desk, desk.checklist(text, "bad.yml"), rf"(?:\./)?bad\.yml:(?:{line}):\d+: .*{re.escape(word)}")
+
+
+def test_no_and_a_time_of_day_are_text(desk: Desk) -> None:
+    path = desk.checklist(ROUND.replace("title: The windows are clean", "title: no").replace("round through", "12:30"))
+    assert run_maintops(desk, "lint", path).code == 0
+    shown = run_maintops(desk, "checklist", "show", path, "--format", "json").document
+    assert shown["steps"][0]["title"] == "no"
+    assert "12:30" in shown["title"]
+
+
+@pytest.mark.parametrize("bytes", [b"\xff\xfe", b"checklist: \x00", b"\xef\xbb\xbfchecklist: x"])
+def test_what_is_no_text_is_refused(desk: Desk, bytes: bytes) -> None:
+    (desk.here / "bad.yml").write_bytes(bytes)
+    _assert_refused(desk, "./bad.yml", r"(?:\./)?bad\.yml:1:\d+: ")
+
+
+def test_a_hundred_megabytes_are_refused_unread(desk: Desk) -> None:
+    with (desk.here / "bad.yml").open("wb") as stream:
+        stream.write(ROUND.encode())
+        line = b"# " + b"x" * (1024 * 1024 - 3) + b"\n"
+        for _ in range(100):
+            stream.write(line)
+    _assert_refused(desk, "./bad.yml", r"(?:\./)?bad\.yml:0:0: is larger than 1024 KiB")
+    (desk.here / "bad.yml").unlink()
+
+
+def test_a_folder_and_a_pipe_are_refused(desk: Desk, tmp_path: Path) -> None:
+    import os
+
+    os.mkfifo(desk.here / "bad.yml")
+    _assert_refused(desk, "./bad.yml", r"(?:\./)?bad\.yml:0:0: is not an ordinary file")
+
+
+def _assert_refused(desk: Desk, path: str, pattern: str) -> None:
+    linted = run_maintops(desk, "lint", path)
+    run = run_maintops(desk, "run", path, "-i", "localhost,")
+    for ended, told in ((linted, linted.stdout), (run, run.stderr)):
+        assert ended.code == 64, ended.stderr
+        assert re.search(f"^{pattern}", told, re.MULTILINE), told[:3000]
+        assert "Traceback" not in ended.stderr
+        assert len(told) < 100_000
+        assert ended.peak < MOST_MEMORY
+    assert run.stdout == ""

@@ -72,11 +72,11 @@ try() {
   printf 'a\0bc' | ${limiter}3 | sed 's/^/ /'
 }
 
-# await PID: waits for a child; fails where only the clock ended the waiting. bash, interrupted while a child ends, can
-# go on waiting for it for ever: whether the process is still there is the better witness.
+# await PID: waits for a child; fails where only the clock ended the waiting. The process is a better witness than the
+# status of `wait`: it stays until it was waited for, and bash, interrupted while a child ends, can miss that for ever.
 await() {
   wait "$1"
-  [ $? -lt 129 ] || ! kill -0 "$1"
+  ! kill -0 "$1"
 }
 
 # begin DIGEST

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import os
 import re
-from pathlib import Path
 
 import pytest
 
@@ -22,24 +22,23 @@ MERGED = "checklist: &x {a: 1}\n" + "".join(f"k{n}:\n  <<: [{', '.join(['*x'] * 
 DUPLICATE_ID = ROUND.replace("id: AC-030", "id: AC-010")
 
 BAD = {
-    "a syntax error": (ROUND.replace("[people]", "[people", 1), r"8|9", "is not YAML"),
+    "a syntax error": (ROUND.replace("[people]", "[people", 1), r"10", "is not YAML"),
     "a tab": (ROUND.replace("\n  - id: AC-010", "\n\t- id: AC-010"), r"7", "a tab cannot indent"),
-    "an unknown key": (ROUND.replace("why:", "wy:"), r"13", "wy"),
-    "a duplicate key": (ROUND.replace("why: A full", "title: A full"), r"13", "title"),
-    "a duplicate id": (DUPLICATE_ID, r"25", "AC-010"),
-    "a bad expression": (ROUND.replace("used > 200", "used >"), r"24", "when"),
-    "an expression that reaches out": (ROUND.replace("used > 200", "used.__class__"), r"24", "__class__"),
-    "a time of day for a timeout": (ROUND.replace("    command: exit 3", "    timeout: 12:30\n    command: exit 3"), r"28", "12:30"),
-    "no for a title": (ROUND.replace("checklist: round", "checklist: no\nhosts: [no]"), r"2", "hosts"),
-    "no for become": (ROUND.replace("    command: exit 3", "    become: no\n    command: exit 3"), r"28", "become"),
+    "an unknown key": (ROUND.replace("why:", "wy:"), r"14", "wy"),
+    "a duplicate key": (ROUND.replace("why: A full", "title: A full"), r"14", "title"),
+    "a duplicate id": (DUPLICATE_ID, r"26", "AC-010"),
+    "a bad expression": (ROUND.replace("used > 200", "used >"), r"25", "cannot be understood"),
+    "a time of day": (ROUND.replace("    command: exit", "    timeout: 12:30\n    command: exit"), r"29", "12:30"),
+    "a no among hosts": (ROUND.replace("checklist: round", "checklist: no\nhosts: [no]"), r"2", "must be text"),
+    "a no for become": (ROUND.replace("    command: exit 3", "    become: no\n    command: exit 3"), r"29", "write false"),
     "a merge key bomb": (MERGED, r"1", "anchor"),
     "a bomb of aliases": (BOMB, r"1", "anchor"),
-    "a merge key": (ROUND.replace("    tags: [disks]", "    <<: {tags: [disks]}"), r"14", "merge"),
+    "a merge key": (ROUND.replace("    tags: [disks]", "    <<: {tags: [disks]}"), r"15", "merge"),
     "a tag": (ROUND.replace("title: A round", "title: !!python/object:os.system A round"), r"2", "tag"),
     "deep nesting": ("checklist: " + "[" * 100_000, r"1", "nested"),
     "many values": ("checklist: [" + "1, " * 300_000 + "]", r"1", "values"),
-    "a second document": (ROUND + "---\n" + ROUND, r"35|36", "second document"),
-    "nothing": ("", r"\d", ""),
+    "a second document": (ROUND + "---\n" + ROUND, r"36", "second document"),
+    "nothing": ("", r"1", "empty"),
 }  # fmt: skip
 
 
@@ -73,9 +72,7 @@ def test_a_hundred_megabytes_are_refused_unread(desk: Desk) -> None:
     (desk.here / "bad.yml").unlink()
 
 
-def test_a_folder_and_a_pipe_are_refused(desk: Desk, tmp_path: Path) -> None:
-    import os
-
+def test_a_pipe_is_refused(desk: Desk) -> None:
     os.mkfifo(desk.here / "bad.yml")
     _assert_refused(desk, "./bad.yml", r"(?:\./)?bad\.yml:0:0: is not an ordinary file")
 

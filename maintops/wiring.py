@@ -199,6 +199,7 @@ class House:
             clock=self.clock,
             vault_password_file=self.settings.vault_password_file,
             connect_timeout=self.settings.connect_timeout,
+            retries=self.settings.connect_retries,
         )
 
     def engines(self, servers: Sequence[Server]) -> list[tuple[str, str]]:

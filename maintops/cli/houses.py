@@ -33,8 +33,8 @@ def init(
 
 
 def doctor(inventory: Inventory = None, format: ShowFormat = Format.TEXT) -> int:
-    """Look at this machine and the settings; say what is wrong and what to do. Exit 1 where something must be done."""
+    """Look at this machine and the settings; say what is wrong and what to do. Exit 64 where something must be done."""
     findings = house(inventory=inventory).examine()
     documents = [{"what": one.what, "state": one.state, "found": one.found, "do": one.advice} for one in findings]
     show_table(format, documents, ["what", "state", "found", "do"], "")
-    return 1 if any(one.state == "bad" for one in findings) else 0
+    return 64 if any(one.state == "bad" for one in findings) else 0

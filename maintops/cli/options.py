@@ -53,9 +53,13 @@ class FailOnChoice(StrEnum):
 
 def complete_checklist(incomplete: str) -> list[str]:
     """Names of checklists for the shell."""
+    from maintops.errors import MaintopsError
     from maintops.files.checklists import list_checklists
 
-    names = (path.stem for path in list_checklists(House().checklist_folders))
+    try:
+        names = [path.stem for path in list_checklists(House().checklist_folders)]
+    except MaintopsError:
+        return []  # there is nobody to tell while a line is being typed
     return [name for name in names if name.startswith(incomplete)]
 
 

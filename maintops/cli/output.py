@@ -6,7 +6,7 @@ import json
 import os
 import sys
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -18,10 +18,11 @@ if TYPE_CHECKING:
 
 
 def say(text: str) -> None:
-    """One line of chatter."""
+    """One line of chatter. A reader that went away, or a full disk under a log, must not end what is being told of."""
     from maintops.reports.escaping import visible
 
-    print(visible(text), file=sys.stderr, flush=True)
+    with suppress(OSError):
+        print(visible(text), file=sys.stderr, flush=True)
 
 
 def console(file: Any = None) -> Console:

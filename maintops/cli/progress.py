@@ -55,7 +55,7 @@ class Lines:
 
 
 class Bar:
-    """A bar with counts and the time that is left; bad news stays above it."""
+    """A bar with counts and the time that is left; how many servers need attention."""
 
     def __init__(self, screen: object) -> None:
         from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
@@ -70,7 +70,8 @@ class Bar:
             transient=True,
         )
         self._task: TaskID | None = None
-        self._counts = dict.fromkeys((Outcome.ATTENTION, Outcome.FAILED, Outcome.UNREACHABLE), 0)
+        bad = (Outcome.ATTENTION, Outcome.FAILED, Outcome.UNREACHABLE, Outcome.UNKNOWN, Outcome.NOT_REACHED)
+        self._counts = dict.fromkeys(bad, 0)
 
     def told(self, event: Event, record: ServiceRecord | None) -> None:
         """Moves the bar."""

@@ -99,7 +99,7 @@ def _deadline(text: str | None, now: datetime) -> datetime | None:
     except ValueError:
         try:
             return now + timedelta(seconds=seconds(text))
-        except ValueError:
+        except (ValueError, OverflowError):
             raise UsageError(f"--deadline {text!r} is neither a duration (45m, 2h) nor a time of day (06:00)") from None
     local = now.astimezone()
     wanted = local.replace(hour=moment.hour, minute=moment.minute, second=0, microsecond=0)

@@ -73,6 +73,7 @@ def _line(run: Run) -> str:
     sign = f"last sign of life {run.last_sign:%H:%M:%S} UTC" if run.last_sign else ""
     where = ""
     if run.ended is None and run.progress is not None:
-        waiting = sorted(server for server in run.progress.in_flight if server not in run.records)
+        asked = run.progress.in_flight.items()
+        waiting = sorted(f"{server} {check}".strip() for server, check in asked if server not in run.records)
         where = f", asking {', '.join(waiting[:3])}" + (f" and {len(waiting) - 3} more" if len(waiting) > 3 else "")
     return f"{run.id} {run.planned.checklist}: {run.state.value}, {done} of {planned} servers{where}; {sign}"

@@ -58,6 +58,7 @@ class FailureKind(StrEnum):
     STOPPED = "stopped"  # maintops ended it: cancelled, deadline
     OVERTIME = "overtime"  # the script did not end within its own seconds
     OVERFLOW = "overflow"  # more bytes than the script can answer
+    UNUSABLE = "unusable"  # what was to be run is wrong in itself: a playbook that Ansible cannot read
 
 
 @dataclass(frozen=True, slots=True)

@@ -81,11 +81,13 @@ def select(
     outputs = inventory.outputs(patterns or [None])
     listings = [_listing(output) for output in outputs]
     if limit is not None:
-        _refuse_unmatched(inventory, outputs[-1])
+        _refuse_unmatched(inventory, outputs[-1], "the limit")
     limited = set(host_names(listings[-1]))
     names = [name for name in host_names(listings[0]) if name in limited]
     if not names:
         raise NothingSelected(_nothing(inventory, hosts, limit))
+    if hosts != "all":
+        _refuse_unmatched(inventory, outputs[0], "the checklist's hosts")
     return read_servers(listings[0], names)
 
 
@@ -177,14 +179,14 @@ def _why(stderr: str) -> str:
     return "no plug-in of Ansible understands it; `ansible-inventory -i INVENTORY --list` says more"
 
 
-def _refuse_unmatched(inventory: _Inventory, output: Output) -> None:
-    """A part of a limit that names nothing is a slip of the pen: Ansible would leave it out and go on."""
+def _refuse_unmatched(inventory: _Inventory, output: Output, what: str) -> None:
+    """A part of a pattern that names nothing is a slip of the pen: Ansible would leave it out and go on."""
     unmatched = list(dict.fromkeys(_UNMATCHED.findall(output.stderr.decode("utf-8", "replace"))))
     if unmatched:
         everything = _listing(inventory.outputs([None])[0])
         known = [*host_names(everything), *group_names(everything)]
         told = "; ".join(f"{name!r}{hint(name, known, 3)}" for name in unmatched)
-        raise UsageError(f"the limit names no server or group of the inventory: {told}")
+        raise UsageError(f"{what} names no server or group of the inventory: {told}")
 
 
 def _nothing(inventory: _Inventory, hosts: str, limit: str | None) -> str:

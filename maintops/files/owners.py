@@ -24,7 +24,14 @@ def dead(owner: Owner) -> bool:
         return False
     if owner.boot != _boot():
         return True
-    return _ticks(owner.pid) != owner.ticks
+    try:
+        os.kill(owner.pid, 0)
+    except ProcessLookupError:
+        return True
+    except PermissionError:
+        pass  # it is there, and somebody else's
+    ticks = _ticks(owner.pid)
+    return ticks is not None and ticks != owner.ticks
 
 
 def _machine() -> str:
@@ -46,15 +53,13 @@ def _boot() -> str:
 
 
 def _ticks(pid: int) -> int | None:
-    """Start time of a process in clock ticks since boot: field 22 of /proc/PID/stat (proc(5)); None: no such process.
-
-    A zombie counts as gone: it does nothing any more.
-    """
+    """Start time of a process in clock ticks since boot: field 22 of /proc/PID/stat (proc(5)). None: it may not be
+    read (/proc can be mounted so that others' processes are hidden). A zombie does nothing any more: 0."""
     stat = _text(_PROC / str(pid) / "stat")
     fields = stat.rpartition(")")[2].split()
-    if len(fields) < 20 or fields[0] in ("Z", "X"):
+    if len(fields) < 20:
         return None
-    return int(fields[19])
+    return 0 if fields[0] in ("Z", "X") else int(fields[19])
 
 
 def _text(path: Path) -> str:

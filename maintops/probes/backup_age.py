@@ -151,7 +151,7 @@ PROBE = Probe(
     },
     question=question,
     read=read,
-    presence=Presence.LASTING,
+    presence=Presence.PASSING,
     parameters={
         "paths": Parameter([], "files, folders and patterns such as /srv/backup/*; each is a place of its own"),
         "depth": Parameter(3, f"how many levels of folders to look into, at most {_DEEPEST}"),

@@ -169,7 +169,7 @@ PROBE = Probe(
     },
     question=question,
     read=read,
-    presence=Presence.LASTING,
+    presence=Presence.PASSING,
     parameters={
         "paths": Parameter([], "files, folders (three levels deep) and patterns such as /etc/ssl/private/*.pem"),
     },

@@ -64,5 +64,5 @@ PROBE = Probe(
     },
     question=question,
     read=read,
-    presence=Presence.LASTING,
+    presence=Presence.PASSING,
 )

@@ -59,6 +59,6 @@ PROBE = Probe(
     },
     question=question,
     read=read,
-    presence=Presence.LASTING,
+    presence=Presence.PASSING,
     parameters={"expected_read_only": Parameter([], "mount points that are meant to be read-only")},
 )

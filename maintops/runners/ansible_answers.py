@@ -61,14 +61,9 @@ def _decode_base64(lines: list[str]) -> bytes:
 def _decode_listed(lines: list[str]) -> bytes:
     """The bytes that `sed -n l` listed (POSIX): lines end with `$`, are folded with a backslash, and hold escapes for
     what is not printable. A dot was put after the last byte, so that it is known whether a line end came before."""
-    text = "".join(line.removesuffix("\\") if _is_folded(line) else f"{line.removesuffix('$')}\n" for line in lines)
+    text = "".join(line[:-1] if line.endswith("\\") else f"{line.removesuffix('$')}\n" for line in lines)
     plain = _LISTED.sub(lambda found: _LETTERS.get(found[1]) or chr(int(found[1], 8)), text)
     return plain.encode("latin-1", "replace").removesuffix(b".\n")
-
-
-def _is_folded(line: str) -> bool:
-    """Whether a line goes on: it ends in a backslash that is not the second of a pair."""
-    return (len(line) - len(line.rstrip("\\"))) % 2 == 1
 
 
 # --- failures ---------------------------------------------------------------------------------------------------------
@@ -78,7 +73,7 @@ def read_failure(result: Mapping[str, Any], script: Script | None, server: Serve
     """Why a task's result holds no answer. `script` is None where no script was carried (content in check mode)."""
     if result.get("timedout"):
         return Failure(FailureKind.OVERTIME, "the script did not end within its own time")
-    said = _hide(_said(result), secret_values(server))
+    said = hide(_said(result), secret_values(server))
     refusal = _become_refusal(said) if script is None or script.become else None
     if (why := refusal or _host_key_refusal(said)) is not None:
         return Failure(FailureKind.UNREACHABLE, why)
@@ -214,7 +209,8 @@ _ORIGIN = re.compile(r"^Origin: (.*):(\d+):(\d+)", re.MULTILINE)
 _OLD_ORIGIN = re.compile(r"The error appears to be in '(.*)': line (\d+), column (\d+)")  # until ansible-core 2.18
 
 
-def _hide(text: str, secrets: Sequence[str]) -> str:
-    for secret in secrets:
+def hide(text: str, secrets: Sequence[str]) -> str:
+    """Text without any of these values."""
+    for secret in sorted(secrets, key=len, reverse=True):
         text = text.replace(secret, "***")
     return text

@@ -283,6 +283,13 @@ def secret_values(server: Server) -> list[str]:
     return [secret for secret in _secrets(server.variables, telling=False) if len(secret) >= _SHORTEST]
 
 
+def has_vaulted(value: Any) -> bool:
+    """Whether an inventory value holds something that `ansible-inventory` shows as Vault's cipher only."""
+    if isinstance(value, Mapping):
+        return "__ansible_vault" in value or any(has_vaulted(inner) for inner in value.values())
+    return isinstance(value, list) and any(has_vaulted(inner) for inner in value)
+
+
 _SHORTEST = 4
 _TELLING = re.compile(r"pass|secret|token|credential|private_key(?!_file)|api_?key", re.IGNORECASE)
 

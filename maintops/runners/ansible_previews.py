@@ -5,13 +5,14 @@ from __future__ import annotations
 import difflib
 import json
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from maintops.domain.ports import Content, Failure, FailureKind, Preview, Previewed
 from maintops.domain.servers import Server
-from maintops.runners.ansible_answers import complaint, read_failure, readable
+from maintops.runners.ansible_answers import complaint, hide, read_failure, readable
+from maintops.runners.ansible_plays import has_vaulted, secret_values
 from maintops.runners.supervisor import PREFIX
 
 LONGEST_DIFF = 20 * 1024
@@ -21,6 +22,7 @@ _COMPARED = 512 * 1024
 _CUT = "\n[the rest is left out]\n"
 _NOT_PREVIEWABLE = "not previewable"
 _HIDDEN = "hidden: the task has no_log"
+_VAULTED = "[left out: this server has secrets in Ansible Vault]\n"
 _SYSTEM_ROLES = ("~/.ansible/roles", "/usr/share/ansible/roles", "/etc/ansible/roles")
 _SYSTEM_COLLECTIONS = ("~/.ansible/collections", "/usr/share/ansible/collections")
 
@@ -112,16 +114,32 @@ class Rehearsal:
         error = complaint(self._texts)
         for name in self._servers:
             failure = self._failures.get(name) or self._missing(name, error, addressed)
-            yield Preview(name, tuple(self._settled(name)), failure)
+            yield Preview(name, self._masked(name, self._settled(name)), failure)
 
     def cut(self, failure: Failure) -> Iterator[Preview]:
         """One preview per server, of a run that did not come to its end."""
         for name in self._servers:
-            yield Preview(name, tuple(self._tasks[name]), self._failures.get(name) or failure)
+            yield Preview(name, self._masked(name, self._tasks[name]), self._failures.get(name) or failure)
+
+    def _masked(self, name: str, tasks: Iterable[Previewed]) -> tuple[Previewed, ...]:
+        """A server's tasks without what the inventory keeps secret: a diff shows what a template writes. Values that
+        Ansible Vault hides from us cannot be looked for: then no diff is shown at all."""
+        server = self._servers[name]
+        secrets = secret_values(server)
+        vaulted = has_vaulted(server.variables)
+        return tuple(
+            Previewed(
+                hide(task.task, secrets),
+                task.status,
+                _VAULTED if vaulted and task.diff else hide(task.diff, secrets),
+                hide(task.message, secrets),
+            )
+            for task in tasks
+        )
 
     def _missing(self, name: str, error: str, addressed: set[str] | None) -> Failure | None:
         if error and self._failed is None:  # Ansible gave up before its recap
-            return Failure(FailureKind.BROKEN, error)
+            return Failure(FailureKind.UNUSABLE, error)
         if self.status is None:
             return Failure(FailureKind.BROKEN, "Ansible ended in the middle, and gave no reason")
         if addressed is not None and name in addressed and name in self.untouched:

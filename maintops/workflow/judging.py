@@ -69,7 +69,7 @@ def _judge_measured(
     before: Subjects,
     record: str,
     now: datetime,
-    findings: Iterable[Finding],
+    findings: Sequence[Finding],
 ) -> Judged:
     cells: list[Cell] = []
     wishes: dict[str | None, Wish] = {}
@@ -88,7 +88,7 @@ def _judge_measured(
     if plan.probe is not None and plan.probe.presence is Presence.LASTING:
         for name, last in before.items():
             if name not in named and name is not None:
-                cells.append(_vanished(plan.check.id, name, last))
+                cells.append(_vanished(plan.check.id, name, last, findings))
                 remember[name] = replace(last, vanished=True)
         absent: tuple[str | None, ...] = ()
     else:
@@ -129,9 +129,13 @@ def _measured(facts: Mapping[str, Any]) -> dict[str, Any]:
     return {name: value for name, value in facts.items() if value is not None}
 
 
-def _vanished(check: str, subject: str, last: Remembered) -> Cell:
+def _vanished(check: str, subject: str, last: Remembered, findings: Iterable[Finding]) -> Cell:
+    """A disk that failed and then vanishes has not become better: the finding that it has keeps its severity."""
+    alive = (one for one in findings if (one.check, one.subject) == (check, subject))
+    known = [one.severity for one in alive if one.state is not FindingState.GONE]
+    severity = max([Severity.WARNING, *known], key=lambda one: one.rank)
     message = f"{subject} was there on {last.at:%Y-%m-%d %H:%M} UTC and is not there now"
-    return Cell(check, subject, Outcome.ATTENTION, Severity.WARNING, message, dict(last.facts), last.not_offered)
+    return Cell(check, subject, Outcome.ATTENTION, severity, message, dict(last.facts), last.not_offered)
 
 
 def _judge_content(

@@ -86,8 +86,8 @@ class Keeper:
         stream = b"".join(reply.stream for reply in delivery.replies) if delivery else b""
         now = self._crew.clock()
         verdict = self._crew.store.commit(self._plan.run, draft.id, planned.server.name, judge, stream, now)
-        if verdict is not None:
-            self._count(verdict.record)
+        # None: somebody else has kept this record (who took this run for dead); what is kept is what counts
+        self._count(verdict.record if verdict is not None else self._crew.store.record(draft.id))
 
     def _draft(self, planned: ServerPlan, delivery: Delivery | None, read: ServerReading) -> ServiceRecord:
         now = self._crew.clock()

@@ -21,6 +21,7 @@ _UNANSWERED = {
     FailureKind.STOPPED: Outcome.NOT_REACHED,
     FailureKind.OVERTIME: Outcome.UNKNOWN,
     FailureKind.OVERFLOW: Outcome.FAILED,
+    FailureKind.UNUSABLE: Outcome.FAILED,
 }
 _BEGUN = {
     FailureKind.UNREACHABLE: Outcome.UNREACHABLE,
@@ -28,6 +29,7 @@ _BEGUN = {
     FailureKind.STOPPED: Outcome.UNKNOWN,
     FailureKind.OVERTIME: Outcome.FAILED,
     FailureKind.OVERFLOW: Outcome.FAILED,
+    FailureKind.UNUSABLE: Outcome.FAILED,
 }
 
 
@@ -91,6 +93,10 @@ def _reading(check: CheckPlan, answer: Answer, parameters: Mapping[str, object])
 
 def _unanswered(check: str, heard: Heard, failure: Failure | None) -> Cell:
     if failure is None:
+        if heard.header is None:
+            return Cell(
+                check, None, Outcome.UNKNOWN, message="the server did not run the script: nothing of it came back"
+            )
         where = "in the middle of this check" if heard.begun == check else "before this check's turn"
         return Cell(check, None, Outcome.UNKNOWN, message=f"the answer ended {where}")
     table = _BEGUN if heard.begun == check else _UNANSWERED
@@ -108,7 +114,9 @@ def read_preview(check: str, preview: Preview | None, stopped: str | None) -> Ce
         why = stopped or "Ansible did not account for this server"
         return Cell(check, None, Outcome.NOT_REACHED if stopped else Outcome.UNKNOWN, message=why)
     if preview.failure is not None:
-        return Cell(check, None, _BEGUN[preview.failure.kind], message=preview.failure.why)
+        table = _BEGUN if preview.tasks else _UNANSWERED
+        outcome = Outcome.FAILED if preview.failure.kind is FailureKind.OVERTIME else table[preview.failure.kind]
+        return Cell(check, None, outcome, message=preview.failure.why)
     return _previewed(check, preview)
 
 
@@ -117,7 +125,7 @@ def _previewed(check: str, preview: Preview) -> Cell:
         "tasks": len(preview.tasks),
         "changed": [task.task for task in preview.tasks if task.status == "changed"],
         "failed": [task.task for task in preview.tasks if task.status == "failed"],
-        "not_previewable": [task.task for task in preview.tasks if task.message == "not previewable"],
+        "not_previewable": [task.task for task in preview.tasks if task.message.startswith("not previewable")],
     }
     evidence = "".join(f"--- {task.task}\n{task.diff}\n" for task in preview.tasks if task.diff)
     if not preview.tasks:
@@ -126,4 +134,7 @@ def _previewed(check: str, preview: Preview) -> Cell:
         why = next((task.message for task in preview.tasks if task.status == "failed" and task.message), "")
         first = facts["failed"][0]  # type: ignore[index]
         return Cell(check, None, Outcome.FAILED, message=f"{first}: {why}", facts=facts, evidence=evidence)
+    if facts["not_previewable"] and not facts["changed"]:
+        why = f"check mode cannot tell: {', '.join(facts['not_previewable'][:5])}"  # type: ignore[index]
+        return Cell(check, None, Outcome.NOT_MEASURED, message=why, facts=facts, evidence=evidence)
     return Cell(check, None, Outcome.OK, facts=facts, evidence=evidence)

@@ -1,4 +1,4 @@
-"""What every acceptance test may use: a fleet, and a desk of one's own."""
+"""What every acceptance test may use: a fleet, a database server, and a desk of one's own."""
 
 from __future__ import annotations
 
@@ -9,8 +9,9 @@ import pytest
 from tests.lab.fixtures import fleet
 from tests.lab.fleet import Fleet
 from tests.lab.running import Desk
+from tests.postgres import postgres_server, postgres_url
 
-__all__ = ["desk", "fleet"]
+__all__ = ["desk", "fleet", "postgres_server", "postgres_url"]
 
 
 @pytest.fixture

@@ -30,7 +30,7 @@ BAD = {
     "a bad expression": (ROUND.replace("used > 200", "used >"), r"25", "cannot be understood"),
     "a time of day": (ROUND.replace("    command: exit", "    timeout: 12:30\n    command: exit"), r"29", "12:30"),
     "a no among hosts": (ROUND.replace("checklist: round", "checklist: no\nhosts: [no]"), r"2", "must be text"),
-    "a no for become": (ROUND.replace("    command: exit 3", "    become: no\n    command: exit 3"), r"29", "write false"),
+    "a no for become": (ROUND.replace("    command: exit 3", "    become: no\n    command: exit 3"), r"29", "false"),
     "a merge key bomb": (MERGED, r"1", "anchor"),
     "a bomb of aliases": (BOMB, r"1", "anchor"),
     "a merge key": (ROUND.replace("    tags: [disks]", "    <<: {tags: [disks]}"), r"15", "merge"),

@@ -160,6 +160,14 @@ def test_records_of_a_run_come_as_planned(store: Store) -> None:
     assert list(store.records(run="nosuch")) == []
 
 
+def test_records_that_were_not_planned_come_last(store: Store) -> None:
+    store.begin(plan(servers=["b", "a"]))
+    store.commit("r1", "a-0000", "x", judging("r1", "a-0000", "x", [ok()]), b"", NOW)
+    keep(store, [ok()], index=2, server="a")
+    keep(store, [ok()], index=1, server="b")
+    assert [one.server for one in store.records(run="r1")] == ["b", "a", "x"]
+
+
 def test_the_tenthousandth_server_comes_after_the_one_before(store: Store) -> None:
     store.begin(plan(servers=[f"s{number}" for number in range(1, 10_002)]))
     for index in (10_000, 9_999, 10_001):

@@ -70,8 +70,6 @@ def calls(program: Path) -> list[Any]:
         ("a1:b1", None, ["a1", "b1"], ["a1:b1"]),
         ("all", "c1:a2", ["a2", "c1"], ["c1:a2"]),
         ("a1:b1:c1", "c1:a1:a2", ["a1", "c1"], ["a1:b1:c1", "c1:a1:a2"]),
-        ("nosuch:a1", None, ["a1"], ["nosuch:a1"]),
-        ("nosuch:a1", "a1", ["a1"], ["nosuch:a1", "a1"]),
     ],
 )
 def test_a_server_must_match_both_patterns(
@@ -82,6 +80,11 @@ def test_a_server_must_match_both_patterns(
         [f"--inventory={inventory}", "--list", *([f"--limit={question}"] if question else [])] for question in questions
     ]
     assert sorted(call[0] for call in calls(program)) == sorted(expected)
+
+
+def test_a_checklists_pattern_that_is_misspelt_in_part_is_an_error_that_names_it(program: Path, inventory: str) -> None:
+    with pytest.raises(UsageError, match=r"the checklist's hosts names no server or group of the inventory: 'nosuch'"):
+        chosen(program, inventory, hosts="nosuch:a1")
 
 
 def test_nothing_of_where_the_user_stands_takes_part(

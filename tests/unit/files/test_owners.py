@@ -33,3 +33,12 @@ def test_a_process_that_ended_is_dead_even_as_a_zombie():
     process.wait()
     process.stdout.close()
     assert dead(other)
+
+
+def test_a_process_that_is_there_and_may_not_be_looked_at_counts_as_alive(monkeypatch):
+    from maintops.files import owners
+
+    me = this_process()
+    monkeypatch.setattr(owners, "_ticks", lambda pid: None)
+    assert not dead(me)
+    assert dead(replace(me, pid=2**22 + 1))

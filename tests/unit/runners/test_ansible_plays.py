@@ -213,13 +213,13 @@ def test_sources_mean_the_same_from_any_folder(monkeypatch: pytest.MonkeyPatch, 
 
 
 def test_relative_keys_are_linked_and_nothing_else(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    monkeypatch.chdir(tmp_path)
-    Path("keys").mkdir()
-    for name in ("keys/a b", "plain"):
+    (tmp_path / "here" / "keys").mkdir(parents=True)
+    monkeypatch.chdir(tmp_path / "here")
+    for name in ("keys/a b", "plain", "../above"):
         Path(name).touch()
-    names = ["keys/a b", "plain", "missing", "../plain", "/etc/hostname", "~/.ssh/id", "{{ key }}", None]
+    names = ["keys/a b", "plain", "missing", "../above", "/etc/hostname", "~/.ssh/id", "{{ key }}", None]
     servers = [Server("x", variables={"ansible_ssh_private_key_file": name}) for name in names]
-    links = {"here/keys/a b": str(tmp_path / "keys/a b"), "here/plain": str(tmp_path / "plain")}
+    links = {f"here/{name}": str(tmp_path / "here" / name) for name in ("keys/a b", "plain")}
     assert plays.key_links(servers) == links
 
 

@@ -164,7 +164,7 @@ def test_a_server_that_cannot_be_reached_has_a_failure() -> None:
 def test_content_that_ansible_cannot_run_is_every_servers_failure() -> None:
     error = [{"event": "verbose", "stdout": text} for text in ("[ERROR]: no such module", "Origin: /p/site.yml:3:7")]
     found = rehearsed(*error, {"end": 4}, servers="xy")
-    assert [one.failure for one in found] == [Failure(FailureKind.BROKEN, "/p/site.yml:3:7: no such module")] * 2
+    assert [one.failure for one in found] == [Failure(FailureKind.UNUSABLE, "/p/site.yml:3:7: no such module")] * 2
 
 
 def test_an_error_that_ansible_got_over_is_none() -> None:

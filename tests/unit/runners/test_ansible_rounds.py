@@ -179,6 +179,16 @@ def test_what_will_not_pass_is_not_tried_again() -> None:
         assert len(delivered) == 1
 
 
+def test_what_came_of_a_connection_that_broke_counts_even_if_the_next_was_refused() -> None:
+    broke = {"unreachable": True, "msg": "Connection to x closed by remote host."}
+    results = [broke | {NTH: 0}, {"unreachable": True, "msg": REFUSED, NTH: 1}]
+    told = {"event": "runner_on_unreachable", "host": "x", "res": {"results": results}}
+    asked, (delivery,) = carry(Errand([trip("x", SCRIPT, OTHER)], Ticking(), 1), *[{"x": [told]}] * 3)
+    assert asked == [["x"]]
+    kinds = [reply.failure and reply.failure.kind for reply in delivery.replies]
+    assert kinds == [FailureKind.BROKEN, FailureKind.UNREACHABLE]
+
+
 def test_two_scripts_that_both_found_no_connection_were_tried_twice() -> None:
     refused = {"unreachable": True, "msg": REFUSED}
     twice = {

@@ -31,15 +31,21 @@ SHELLS: Mapping[str, tuple[str, Sequence[str]]] = {
 PRESENT = [name for name, (program, _) in SHELLS.items() if shutil.which(program)]
 
 
+CLOCK_LINE = "sleep 1 &\n"
+"""The line that a test replaces to make the script's clock run faster."""
+
+
 @dataclass(frozen=True)
 class Place:
-    """A shell, and the folders that it finds tools in (none: those of the machine)."""
+    """A shell, the folders that it finds tools in (none: those of the machine), and how long a tick of its clock is."""
 
     shell: str
     tools: tuple[Path, ...] = ()
+    tick: float = 1
 
     def command(self, script: Script) -> list[str]:
-        text = script.text
+        assert CLOCK_LINE in script.text
+        text = script.text.replace(CLOCK_LINE, f"sleep {self.tick} &\n")
         if self.tools:
             assert PATH_LINE in text
             text = text.replace(PATH_LINE, f"PATH={':'.join(map(str, self.tools))}\n")

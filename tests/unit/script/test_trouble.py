@@ -6,12 +6,14 @@ import contextlib
 import fcntl
 import itertools
 import os
+import secrets
 import shutil
+import signal
 import subprocess
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pytest
@@ -153,59 +155,86 @@ def _until(process: subprocess.Popen[bytes], wanted: bytes) -> None:
         seen += piece
 
 
-@pytest.mark.parametrize("deaf", [False, True], ids=["SIGPIPE", "EPIPE"])
-def test_when_nobody_listens_no_further_question_is_asked(shell: Place, tmp_path: Path, deaf: bool) -> None:
-    mark = Mark()
-    script = ask("sleep 0.5", *(f"touch {tmp_path / str(number)}" for number in range(5)))
-    with shell.start(script, environment=mark.environment, deaf=deaf) as process:
-        _until(process, b" b 0 ")
+@contextlib.contextmanager
+def _begun(script: Script, deaf: Iterable[bool] = (False,)) -> Iterator[list[tuple[Mark, subprocess.Popen[bytes]]]]:
+    """The script in every shell at once, its first question begun."""
+    with contextlib.ExitStack() as stack:
+        every = []
+        for shell, ignores in itertools.product(PRESENT, deaf):
+            mark = Mark()
+            process = Place(shell).start(script, environment=mark.environment, deaf=ignores)
+            every.append((mark, stack.enter_context(process)))
+        for _, process in every:
+            _until(process, b" b 0 ")
+        yield every
+
+
+def _listen_no_more(every: Iterable[tuple[Mark, subprocess.Popen[bytes]]]) -> None:
+    for _, process in every:
         assert process.stdout is not None
         process.stdout.close()
-        process.wait(timeout=30)
+    for mark, process in every:
+        process.wait(timeout=60)
+        assert mark.gone(20), mark.running()
+
+
+def test_when_nobody_listens_no_further_question_is_asked(tmp_path: Path) -> None:
+    touches = [f"touch {tmp_path}/$$.{number}" for number in range(5)]
+    with _begun(ask("sleep 1", *touches), deaf=[False, True]) as every:
+        _listen_no_more(every)
     assert list(tmp_path.iterdir()) == []
-    assert mark.gone(20), mark.running()
-
-
-@pytest.mark.parametrize("length", [1, 17, 33])
-def test_a_listener_that_is_slow_for_a_while_hears_everything(shell: Place, length: int) -> None:
-    names = [f"{number:0{length + 2}d}" for number in range(60)]
-    script = compile_script([Question(name, ":", 20.0, 10) for name in names], become=False)
-    with shell.start(script) as process:
-        assert process.stdout is not None
-        fcntl.fcntl(process.stdout, fcntl.F_SETPIPE_SZ, 4096)
-        time.sleep(2.5)  # the pipe is full by now, and the clock of the script ticks
-        heard = hear(process.stdout.read(), script)
-    assert heard.complete
-    assert list(heard.answers) == names
 
 
 def test_when_nobody_listens_a_hung_question_ends_at_its_timeout_and_the_script_with_it() -> None:
-    places = [Place(name) for name in PRESENT]
-    script = ask("sleep 300", "sleep 300", timeout=1)
-    marks = [Mark() for _ in places]
-    with contextlib.ExitStack() as stack:
-        begun = zip(places, marks, strict=True)
-        processes = [stack.enter_context(place.start(script, environment=mark.environment)) for place, mark in begun]
-        for process in processes:
-            _until(process, b" b 0 ")
-            assert process.stdout is not None
-            process.stdout.close()
+    with _begun(ask("sleep 300", "sleep 300", timeout=1)) as every:
         started = time.monotonic()
-        for process in processes:
+        _listen_no_more(every)
+    assert time.monotonic() - started < 120
+
+
+def test_a_script_that_is_ended_ends_what_it_started() -> None:
+    with _begun(ask("sleep 300 & setsid sleep 300")) as every:
+        for mark, process in every:
+            while sum(line.startswith("sleep 300") for line in mark.running()) < 2:
+                time.sleep(0.02)
+            process.terminate()
+        for mark, process in every:
             process.wait(timeout=60)
-        assert time.monotonic() - started < 60
-    assert all(mark.gone(20) for mark in marks), [mark.running() for mark in marks]
+            assert mark.gone(20), mark.running()
 
 
-def test_a_script_that_is_ended_ends_what_it_started(shell: Place) -> None:
-    mark = Mark()
-    with shell.start(ask("sleep 300 & setsid sleep 300"), environment=mark.environment) as process:
-        _until(process, b" b 0 ")
-        while sum(line.startswith("sleep 300") for line in mark.running()) < 2:
-            time.sleep(0.02)
-        process.terminate()
-        process.wait(timeout=30)
-    assert mark.gone(20), mark.running()
+def test_a_listener_that_is_slow_for_a_while_hears_everything() -> None:
+    names = [f"CHECK-{number:012d}" for number in range(60)]
+    script = compile_script([Question(name, ":", 20.0, 10) for name in names], become=False)
+    with contextlib.ExitStack() as stack:
+        processes = [stack.enter_context(Place(shell).start(script)) for shell in PRESENT]
+        for process in processes:
+            assert process.stdout is not None
+            fcntl.fcntl(process.stdout, fcntl.F_SETPIPE_SZ, 4096)
+        time.sleep(3)  # the pipes are full by now, and the clocks of the scripts tick
+        for process in processes:
+            heard = hear(process.communicate()[0], script)
+            assert heard.complete
+            assert list(heard.answers) == names
+
+
+def test_a_process_out_of_reach_is_waited_for_no_longer(shell: Place) -> None:
+    ends = f"sleep 20.{secrets.randbelow(10**9)}"
+    script = ask(f"echo begun; (env -i setsid {ends} &)", "echo after", timeout=1)
+    heard = replace(shell, tick=0.2).hear(script)
+    left = [file for file in Path("/proc").glob("[0-9]*/cmdline") if _holds(file, ends.encode().replace(b" ", b"\0"))]
+    assert left  # nobody could find it: its environment and its parents tell nothing
+    os.kill(int(left[0].parent.name), signal.SIGKILL)
+    assert heard.complete
+    assert heard.answers["A"].timed_out
+    assert heard.answers["B"].stdout == b"after\n"
+
+
+def _holds(file: Path, words: bytes) -> bool:
+    try:
+        return file.read_bytes().startswith(words)
+    except OSError:
+        return False
 
 
 def _without_proc(script: Script, tools: tuple[Path, ...] = ()) -> tuple[Heard, int]:
@@ -214,10 +243,9 @@ def _without_proc(script: Script, tools: tuple[Path, ...] = ()) -> tuple[Heard, 
     unshare = shutil.which("unshare")
     if os.geteuid() != 0 or unshare is None:
         pytest.skip("a server without /proc needs root and unshare (util-linux)")
-    place = Place("dash", tools)
-    fast = [word.replace("sleep 1 &\n", "sleep 0.3 &\n") for word in place.command(script)]
+    place = Place("dash", tools, tick=0.3)
     hide = 'mount -t tmpfs none /proc && exec "$@"'
-    command = [unshare, "-m", "-p", "-f", "sh", "-c", hide, "sh", place.program, *fast[1:]]
+    command = [unshare, "-m", "-p", "-f", "sh", "-c", hide, "sh", place.program, *place.command(script)[1:]]
     done = subprocess.run(command, capture_output=True, stdin=subprocess.DEVNULL, timeout=60, check=False)
     if b"unshare" in done.stderr or b"mount" in done.stderr:
         pytest.skip(f"no namespaces here: {done.stderr.decode()}")

@@ -107,7 +107,8 @@ def test_a_disk_that_vanishes_with_a_finding_keeps_it():
     life = Life()
     life.day(HW_010=disks(sda=95))
     life.day(HW_010=Measured(()))
-    assert states(life) == {"sda": FindingState.BETTER}
+    assert states(life) == {"sda": FindingState.KNOWN}
+    assert life.memory.findings[0].severity is Severity.CRITICAL
     assert life.memory.followups[0].state is FollowUpState.OPEN
 
 

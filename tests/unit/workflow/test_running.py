@@ -290,3 +290,40 @@ def test_whatever_comes_back_every_planned_check_has_an_outcome(data):
             expected |= 4 if outcome.value in ("unreachable", "unknown") else 0
     assert result.codes[FailOn.NEVER] == expected
     assert len(result.run.records) == 3
+
+
+def test_a_server_that_did_not_run_the_script_says_so():
+    stage = Stage()
+    stage.go(delivery("web1", Reply(b"Welcome to this appliance\n")))
+    assert stage.outcomes() == dict.fromkeys(ALL, Outcome.UNKNOWN)
+    (record,) = stage.store.records(run="r1")
+    assert "did not run the script" in record.cells[0].message
+
+
+def test_check_mode_that_cannot_tell_is_not_measured():
+    silent = Previewed("Run it", "skipped", message="not previewable: Command would have run")
+    for tasks, outcome in (
+        ((silent,), Outcome.NOT_MEASURED),
+        ((silent, Previewed("Configure", "changed")), Outcome.ATTENTION),
+        ((Previewed("Not here", "skipped"), Previewed("Look", "ok")), Outcome.OK),
+    ):
+        stage = Stage(
+            listed=checklist(Check("PB-010", "Site", role="sshd")), previewer=CannedPreviews([Preview("web1", tasks)])
+        )
+        stage.go()
+        assert stage.outcomes() == {"PB-010": outcome}
+
+
+def test_a_record_that_somebody_else_has_kept_counts_as_it_is_kept():
+    stage = Stage()
+    from maintops.workflow.recovering import interrupt
+
+    def taken_for_dead(*args, **kwargs):
+        interrupt(stage.store, stage.store.run("r1"), START)
+        yield delivery("web1", Reply(stream(stage.script)))
+
+    stage.runner.ask = taken_for_dead
+    result = stage.go()
+    assert stage.outcomes() == dict.fromkeys(ALL, Outcome.UNKNOWN)
+    assert result.codes[FailOn.NEVER] == 4
+    assert result.run.state is RunState.INTERRUPTED

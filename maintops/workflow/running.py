@@ -52,8 +52,10 @@ def carry_out(plan: Plan, crew: Crew, orders: Orders) -> RunResult:
         raise
     ended = _end(orders, crew.clock())
     crew.store.append(plan.run, ended)
-    tell(crew.observers, ended)
-    return RunResult(crew.store.run(plan.run), codes)
+    run = crew.store.run(plan.run)
+    # a run ends once: if somebody else has ended it (who took it for dead), that is what is told
+    tell(crew.observers, RunEnded(run.state, run.reason, run.ended or ended.at))
+    return RunResult(run, codes)
 
 
 def _ask_everyone(plan: Plan, crew: Crew, orders: Orders) -> Mapping[FailOn, int]:

@@ -35,16 +35,19 @@ run: $(VENV)/.run   ## daily check of this very machine, and a report of it
 test: system $(VENV)/.dev   ## install what the tests need, then the whole suite
 	$(BIN)/python -m pytest -n auto --dist loadgroup
 
-quick: $(VENV)/.dev   ## lint, types, architecture, unit tests
+quick: lint   ## lint, types, architecture, unit tests
+	$(BIN)/python -m pytest -q -n 2 tests/unit
+
+.PHONY: lint
+lint: $(VENV)/.dev
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 	$(BIN)/maintops lint checklists
 	$(BIN)/yamllint --strict checklists playbooks inventories
-	$(BIN)/python -m pytest -q -n 2 tests/unit
 
-check: system quick test   ## everything: what CI runs
+check: lint test   ## everything: what CI runs
 
 bench: $(VENV)/.dev .venv-bench/.done   ## speed, side by side, as ratios
 	$(BIN)/python -m benchmarks

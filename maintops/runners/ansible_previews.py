@@ -176,7 +176,7 @@ def _read_ok(told: Mapping[str, Any], server: Server) -> Previewed:
     if "censored" in result:  # whether it changed anything went with the rest; Ansible's own line still tells
         status = "changed" if str(told.get("stdout", "")).lstrip().startswith("changed:") else "ok"
         return Previewed(_name(told), status, message=_HIDDEN)
-    return Previewed(_name(told), "changed" if result.get("changed") else "ok", _diff_text(result))
+    return Previewed(_name(told), "changed" if result.get("changed") else "ok", _diff_text(result, server))
 
 
 def _read_failed(told: Mapping[str, Any], server: Server) -> Previewed:
@@ -186,7 +186,7 @@ def _read_failed(told: Mapping[str, Any], server: Server) -> Previewed:
         return Previewed(_name(told), status, message=f"{told.get('task_path', '')}: {_HIDDEN}")
     failed = [item for item in _items(result) if item.get("failed")]
     why = read_failure(failed[0] if failed else result, None, server).why
-    return Previewed(_name(told), status, _diff_text(result), f"{told.get('task_path', '')}: {why}")
+    return Previewed(_name(told), status, _diff_text(result, server), f"{told.get('task_path', '')}: {why}")
 
 
 def _read_skipped(told: Mapping[str, Any], server: Server) -> Previewed:
@@ -221,9 +221,10 @@ def _name(told: Mapping[str, Any]) -> str:
 # --- diffs ------------------------------------------------------------------------------------------------------------
 
 
-def _diff_text(result: Mapping[str, Any]) -> str:
-    """A result's diff as text, that of its items too; nothing of items that are hidden."""
+def _diff_text(result: Mapping[str, Any], server: Server) -> str:
+    """A result's diff as text, that of its items too; nothing of items that are hidden, and no secret cut in two."""
     text = "".join(_diffs([result, *_items(result)]))
+    text = hide(text, secret_values(server)) if text else ""
     return text if len(text) <= LONGEST_DIFF else text[: LONGEST_DIFF - len(_CUT)] + _CUT
 
 

@@ -131,6 +131,15 @@ def test_a_long_diff_is_cut_and_says_so() -> None:
     assert found.endswith("[the rest is left out]\n")
 
 
+def test_a_secret_of_the_inventory_is_in_no_diff_not_even_cut_in_two() -> None:
+    server = Server("x", variables={"db_password": "hunter22"})
+    for pad in range(LONGEST_DIFF - 50, LONGEST_DIFF, 3):
+        rehearsal = Rehearsal([server])
+        rehearsal.hear(task("runner_on_ok", {"changed": True, "diff": {"prepared": "x" * pad + "hunter22" * 20}}))
+        (preview,) = rehearsal.previews(None)
+        assert "hunter" not in preview.tasks[0].diff
+
+
 @given(
     st.recursive(
         st.none() | st.booleans() | st.integers() | st.text(max_size=5),

@@ -46,7 +46,8 @@ class Lines:
         """Says what happened."""
         if isinstance(event, RunPlanned):
             self._planned = len(event.servers)
-            say(f"run {event.run}: {event.checklist}, {len(event.checks)} checks on {self._planned} servers")
+            servers = f"{self._planned} server{'s' if self._planned != 1 else ''}"
+            say(f"run {event.run}: {event.checklist}, {len(event.checks)} checks on {servers}")
         elif isinstance(event, ServerAnswered) and record is not None:
             self._done += 1
             say(f"[{self._done}/{self._planned}] {record.server}: {told(record)}")

@@ -115,9 +115,7 @@ def environment() -> dict[str, str]:
     if program is None:
         raise UsageError("the program ansible-playbook is not installed; pip install ansible-core")
     kept = {name: os.environ[name] for name in KEPT if name in os.environ}
-    # A relative folder, or an empty one, would be one below wherever the user stands.
-    folders = [folder for folder in kept.get("PATH", os.defpath).split(os.pathsep) if Path(folder).is_absolute()]
-    path = os.pathsep.join([str(Path(program).absolute().parent), *folders])
+    path = os.pathsep.join([str(Path(program).absolute().parent), kept.get("PATH", os.defpath)])
     return kept | {"PATH": path, "LANG": "C.UTF-8", "LC_ALL": "C.UTF-8"}
 
 

@@ -155,7 +155,7 @@ def _answer(stream: bytes, opening: _Opening, asking: _Asking, at: int, until: f
 
 
 def _bare(framed: bytes, splits: bool) -> bytes:
-    """Output without the space that stands before every line. What it does not end with, the command did not print:
-    the newline before the next mark belongs to the mark."""
+    """Output without the space that stands before every line. A newline at its end is the command's own: the one
+    before the next mark belongs to that mark."""
     output = framed[1:].replace(b"\n ", b"\n")
     return output.replace(b"\0 ", b"\0") if splits else output

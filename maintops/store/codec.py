@@ -171,11 +171,6 @@ def _trimmed(row: list[Any], defaults: Sequence[Any]) -> list[Any]:
     return row
 
 
-def _whole(row: list[Any], length: int, defaults: Sequence[Any]) -> list[Any]:
-    """The row that `_trimmed` was given; `length` is its length."""
-    return [*row, *defaults[len(row) - length + len(defaults) :]]
-
-
 # --- records ---------------------------------------------------------------------------------------------------------
 
 _CELL: Sequence[Any] = ({}, None, "", (), "")
@@ -200,22 +195,22 @@ def record_value(document: str) -> ServiceRecord:
     found = loads(document)
     _moments(found, "started", "ended")
     found["notes"] = tuple(found.get("notes", ()))
-    found["cells"] = tuple(_cell(row) for row in found["cells"])
+    found["cells"] = tuple(_cell(*row) for row in found["cells"])
     return ServiceRecord(**found)
 
 
-def _cell(row: list[Any]) -> Cell:
-    check, subject, outcome, facts, severity, message, not_offered, evidence = _whole(row, 8, _CELL)
-    return Cell(
-        check,
-        subject,
-        Outcome(outcome),
-        Severity(severity) if severity else None,
-        message,
-        dict(facts),
-        tuple(not_offered),
-        evidence,
-    )
+def _cell(
+    check: str,
+    subject: str | None,
+    outcome: str,
+    facts: Mapping[str, Any] | None = None,
+    severity: str | None = None,
+    message: str = "",
+    not_offered: Sequence[str] = (),
+    evidence: str = "",
+) -> Cell:
+    worth = Severity(severity) if severity else None
+    return Cell(check, subject, Outcome(outcome), worth, message, facts or {}, tuple(not_offered), evidence)
 
 
 # --- remembered facts ------------------------------------------------------------------------------------------------
@@ -234,11 +229,17 @@ def _remembered_row(subject: str | None, one: Remembered) -> list[Any]:
 
 def subjects_value(document: str) -> Subjects:
     """The subjects that `subjects_text` was given."""
-    subjects: dict[str | None, Remembered] = {}
-    for row in loads(document):
-        subject, record, at, facts, not_offered, vanished = _whole(row, 6, _REMEMBERED)
-        subjects[subject] = Remembered(dict(facts), record, moment(at), tuple(not_offered), vanished)
-    return subjects
+    return {row[0]: _remembered(*row[1:]) for row in loads(document)}
+
+
+def _remembered(
+    record: str,
+    at: int,
+    facts: Mapping[str, Any] | None = None,
+    not_offered: Sequence[str] = (),
+    vanished: bool = False,
+) -> Remembered:
+    return Remembered(facts or {}, record, moment(at), tuple(not_offered), vanished)
 
 
 # --- findings and follow-ups -----------------------------------------------------------------------------------------

@@ -88,7 +88,18 @@ def _reading(check: CheckPlan, answer: Answer, parameters: Mapping[str, object])
         return _failed(check, f"it names {len(names)} subjects; more than {MOST_SUBJECTS} are not believed", answer)
     if len(set(names)) < len(names):
         return _failed(check, "it names a subject twice", answer)
+    for subject in reading.subjects:
+        if not all(_is_json(value) for value in subject.facts.values()):
+            return _failed(check, "its reader broke: it gave a fact that is no JSON value", answer)
     return reading
+
+
+def _is_json(value: object) -> bool:
+    if value is None or isinstance(value, str | int | float):
+        return True
+    if isinstance(value, Mapping):
+        return all(isinstance(key, str) and _is_json(inner) for key, inner in value.items())
+    return isinstance(value, list | tuple) and all(map(_is_json, value))
 
 
 def _unanswered(check: str, heard: Heard, failure: Failure | None) -> Cell:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -206,9 +208,14 @@ def test_standard_output_has_a_name_too(kept: Kept) -> None:
     # as /dev/stdout is, but nobody's to lose: standard output is an ordinary file here
     link = kept.desk.here / "stdout"
     link.symlink_to("/proc/self/fd/1")
-    ended = kept.maintops("report", "--format", "json", "-o", "stdout")
-    assert ended.document == kept.ended.document
+    log = kept.desk.here / "log"
+    log.write_text("before\n")
+    command = [Path(sys.executable).parent / "maintops", "report", "--format", "json", "-o", "stdout"]
+    with log.open("a") as stream:
+        subprocess.run(command, stdout=stream, cwd=kept.desk.here, env=kept.desk.variables, check=True)
     assert link.readlink() == Path("/proc/self/fd/1")
+    first, _, rest = log.read_text().partition("\n")
+    assert (first, json.loads(rest)) == ("before", kept.ended.document)
 
 
 def test_a_link_stays_a_link(kept: Kept) -> None:

@@ -82,7 +82,7 @@ def test_no_color_is_obeyed(stage: Desk) -> None:
     assert b"sda is 97 % full" in shown
 
 
-@pytest.mark.parametrize("words", ["schema checklist", "runs", "report --format html", "--help"])
+@pytest.mark.parametrize("words", ["schema checklist", "runs", "runs --format json", "report --format html", "--help"])
 def test_a_reader_that_goes_away_is_no_defect(stage: Desk, words: str) -> None:
     with subprocess.Popen(
         [PROGRAM, *words.split()],
@@ -111,7 +111,7 @@ def test_a_run_keeps_its_exit_code_when_nobody_reads_its_result(stage: Desk) -> 
     assert "Traceback" not in told
 
 
-@pytest.mark.parametrize("words", ["schema checklist", "runs"])
+@pytest.mark.parametrize("words", ["schema checklist", "runs", "runs --format json"])
 def test_standard_output_on_a_full_disk_is_one_sentence(stage: Desk, words: str) -> None:
     with Path("/dev/full").open("wb") as full:
         done = subprocess.run(

@@ -148,9 +148,9 @@ def test_a_flag_beats_a_variable_beats_the_repository_beats_the_user(desk: Desk)
     assert _policy(desk) == f"accept-new (from {own})"
     (desk.here / "maintops.yml").write_text("host_keys: 'off'\nby: repository\n")
     assert _policy(desk) == f"off (from {desk.here / 'maintops.yml'})"
-    both = Desk(
-        desk.folder / "other", desk.fleet, {"MAINTOPS_HOST_KEYS": "strict", "XDG_CONFIG_HOME": str(own.parents[1])}
-    )
+    elsewhere = {"XDG_CONFIG_HOME": str(own.parents[1])}
+    assert _policy(Desk(desk.folder / "elsewhere", desk.fleet, elsewhere)) == f"accept-new (from {own})"
+    both = Desk(desk.folder / "both", desk.fleet, {**elsewhere, "MAINTOPS_HOST_KEYS": "strict"})
     assert _policy(both) == "strict (from the environment)"
     furnish(desk)
     command = ["run", "round", "-i", desk.inventory("s001"), "--format", "json"]

@@ -33,6 +33,8 @@ def read(answer: Answer, parameters: Mapping[str, Any]) -> Measured | NotMeasure
         return NotMeasured("no disk")
     if answer.stdout == b"broken":
         raise UnreadableAnswer("it is broken")
+    if answer.stdout == b"set":
+        return Measured((SubjectFacts("a", {"level": [{1, 2}]}),))
     if answer.stdout == b"bug":
         raise KeyError("a stranger's mistake")
     if answer.stdout == b"twice":

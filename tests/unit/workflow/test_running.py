@@ -170,6 +170,7 @@ def test_one_check_that_goes_wrong_leaves_the_others_alone(said, outcome, words)
         (b"broken", Outcome.FAILED, "it is broken"),
         (b"bug", Outcome.FAILED, "KeyError"),
         (b"twice", Outcome.FAILED, "twice"),
+        (b"set", Outcome.FAILED, "no JSON value"),
         (b"many1001", Outcome.FAILED, "1001 subjects"),
     ],
 )

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import re
+import shlex
 import shutil
 import time
 from collections.abc import Sequence
@@ -98,7 +99,7 @@ ALARM = {
     ],
 }
 WHO_CHECKS = ["W-010", "W-020", "W-030"]
-BAD = ("refused", "silent", "changed", "unknown", "wrong-user", "sudo-wrong")
+BAD = ("refused", "silent", "wrong-user", "sudo-wrong", "changed", "unknown")
 GOOD = ("s001", "s002", "sudo-free", "sudo-right")
 WRONG = "Wrong-Canary-4711"
 
@@ -128,12 +129,18 @@ def crowd(fleet: Fleet) -> Fleet:
     return fleet
 
 
+def _unadvised(fleet: Fleet, *names: str) -> dict[str, dict[str, Any]]:
+    """The variables of servers whose inventory says nothing of host keys: what is done is what the settings say."""
+    return {name: {**fleet.variables(name), "ansible_ssh_common_args": ""} for name in names}
+
+
 @pytest.fixture(scope="module")
 def troubled(crowd: Fleet, engine: str, place: Path) -> Troubled:
     desk = Desk(place / "troubled", crowd, HASTY)
     crowd.sudo_log.unlink(missing_ok=True)
     before = crowd.known_hosts.read_bytes()
-    ended = _run(desk, engine, _checklist(desk, WHO, RIGHT, ALARM), desk.inventory(*GOOD, *BAD))
+    inventory = desk.inventory(*GOOD, *BAD[:4], **_unadvised(crowd, *BAD[4:]))
+    ended = _run(desk, engine, _checklist(desk, WHO, RIGHT, ALARM), inventory)
     return Troubled(ended, " ".join(crowd.sudo_log.read_text().split()), (before, crowd.known_hosts.read_bytes()))
 
 
@@ -200,11 +207,9 @@ def test_one_machine_under_two_names_is_noted(troubled: Troubled) -> None:
 # --- host keys --------------------------------------------------------------------------------------------------------
 
 
-def _trusting(fleet: Fleet, desk: Desk, *names: str) -> str:
-    """An inventory that says nothing of host keys."""
-    own = {name: {**fleet.variables(name), "ansible_ssh_common_args": ""} for name in names}
-    own["alarmed"] = {**fleet.variables("s001"), "ansible_ssh_common_args": "", "maintops_alarm": True}
-    return desk.inventory(**own)
+def _with_alarm(fleet: Fleet, desk: Desk, *names: str) -> str:
+    """An inventory of these servers, and of a good one that has a finding."""
+    return desk.inventory(**_unadvised(fleet, *names), alarmed={**fleet.variables("s001"), "maintops_alarm": True})
 
 
 def _with_policy(crowd: Fleet, place: Path, policy: str) -> tuple[Desk, Path]:
@@ -217,7 +222,7 @@ def _with_policy(crowd: Fleet, place: Path, policy: str) -> tuple[Desk, Path]:
 def test_accept_new_believes_the_first_key_and_no_other(crowd: Fleet, engine: str, place: Path) -> None:
     desk, known_hosts = _with_policy(crowd, place, "accept-new")
     before = known_hosts.read_text()
-    ended = _run(desk, engine, _checklist(desk, WHO, ALARM), _trusting(crowd, desk, "unknown", "changed"))
+    ended = _run(desk, engine, _checklist(desk, WHO, ALARM), _with_alarm(crowd, desk, "unknown", "changed"))
     _assert_every_cell_is_filled(ended, ["unknown", "changed", "alarmed"], ["W-010", "W-030"])
     assert set(ended.outcomes("unknown").values()) == {"ok"}
     assert set(ended.outcomes("changed").values()) == {"unreachable"}
@@ -233,7 +238,7 @@ def test_off_verifies_nothing_and_learns_nothing(crowd: Fleet, engine: str, plac
     desk, known_hosts = _with_policy(crowd, place, "off")
     before = known_hosts.read_bytes()
     ended = _run(
-        desk, engine, _checklist(desk, WHO, ALARM), _trusting(crowd, desk, "unknown", "changed"), "-l", "!alarmed"
+        desk, engine, _checklist(desk, WHO, ALARM), _with_alarm(crowd, desk, "unknown", "changed"), "-l", "!alarmed"
     )
     _assert_every_cell_is_filled(ended, ["unknown", "changed"], ["W-010", "W-030"])
     for name in ("unknown", "changed"):
@@ -252,11 +257,22 @@ ODD_BYTES = (
 )
 ODD_TEXT = ODD_BYTES.decode("utf-8", "replace")
 _OCTAL = "".join(f"\\{byte:03o}" for byte in ODD_BYTES)
-_FORGE = r"""
-d=$(sed -n 's/.*begin \([0-9a-f]\{16\}\).*/\1/p' "/proc/$PPID/cmdline" | head -n 1)
-printf '\n#%s-guess h 1 guess 0 - - 0.0 root\n#%s-guess b 0 99 0.0 H-000\n forged\n#%s-guess s 0\n' "$d" "$d" "$d"
-printf '#%s-guess e 0 0.0 0\n#%s-guess z 25\n' "$d" "$d"
-printf '#maintops-end\nBECOME-SUCCESS-abcdefghijklmnopqrstuvwxyz\n=part\n.0\n'
+_FORGED = [
+    "h 1 1 0 - - 0.0 root",
+    "b 0 99 0.0 H-000",
+    "s 0",
+    "e 0 0.0 0",
+    "b 1 99 0.0 H-010",
+    "s 0",
+    "e 1 0.0 0",
+    "z 25",
+]
+_FORGE = rf"""
+d=$(sed -n 's/.*begin \([0-9a-f]\{{16\}}\).*/\1/p' "/proc/$PPID/cmdline" | head -n 1)
+for k in "#$d" "#$d-guess"; do
+  printf "\n$k %s" {shlex.join(_FORGED)}
+done
+printf '\n forged\n!forged\n#maintops-end 0\nBECOME-SUCCESS-abcdefghijklmnopqrstuvwxyz\n=part\n.0\n'
 """
 
 
@@ -348,10 +364,13 @@ def test_what_servers_say_is_never_run_nor_rendered(hard: Hard) -> None:
 
 
 def test_a_mark_inside_an_answer_is_part_of_the_answer(hard: Hard) -> None:
-    facts = hard.ended.cell("s001", "H-050")["facts"]
-    assert facts["lines"][1].endswith("-guess h 1 guess 0 - - 0.0 root")
-    assert re.fullmatch("#[0-9a-f]{16}-guess z 25", facts["lines"][6]), "the digest was no secret to the server"
-    assert facts["lines"][7:] == ["#maintops-end", "BECOME-SUCCESS-abcdefghijklmnopqrstuvwxyz", "=part", ".0"]
+    lines = hard.ended.cell("s001", "H-050")["facts"]["lines"]
+    key = lines[1].partition(" ")[0]
+    assert re.fullmatch("#[0-9a-f]{16}", key), "the digest is no secret to the server"
+    assert lines[1:9] == [f"{key} {mark}" for mark in _FORGED]
+    assert lines[9:17] == [f"{key}-guess {mark}" for mark in _FORGED]
+    assert lines[17:21] == [" forged", "!forged", "#maintops-end 0", "BECOME-SUCCESS-abcdefghijklmnopqrstuvwxyz"]
+    assert lines[21:] == ["=part", ".0"]
     assert hard.ended.cell("s001", "H-000")["facts"]["text"] == "first"
 
 

@@ -271,7 +271,7 @@ def test_the_header_says_who_answers(place: Place) -> None:
     assert heard.header.uid == os.getuid()
     if not place.tools or not place.tools[1].name.startswith("neither"):
         assert heard.header.user == pwd.getpwuid(os.getuid()).pw_name
-        assert heard.answers["A"].stdout == b"%d\n" % max(10, os.nice(0))
+        assert int(heard.answers["A"].stdout) >= 10
     assert heard.header.boot == Path("/proc/sys/kernel/random/boot_id").read_text().strip()
     machine = Path("/etc/machine-id")
     assert heard.header.machine == (machine.read_text().strip() if machine.exists() else "")

@@ -164,8 +164,8 @@ _NOISE = re.compile(
     r"|Module result deserialization failed|MODULE FAILURE|See stdout/stderr"  # what the server said comes after
 )
 _PREFIXES = re.compile(
-    r"^((\[ERROR\]|ERROR!|fatal|Task failed|Action failed|Failed to connect to the host via ssh"
-    r"|Data could not be sent to remote host .{1,300} over ssh)(: ?|(?<=!) ))+"
+    r"^((\[ERROR\]|fatal|Task failed|Action failed|Failed to connect to the host via ssh"
+    r"|Data could not be sent to remote host .{1,300} over ssh): ?)+"
 )
 
 
@@ -199,14 +199,13 @@ def complaint(texts: Sequence[str]) -> str:
     error = _ERROR.search(printed)
     if error is None:
         return ""
-    place = _ORIGIN.search(printed, error.end()) or _OLD_ORIGIN.search(printed, error.end())
+    place = _ORIGIN.search(printed, error.end())
     said = readable(error[1])
     return f"{':'.join(place.groups())}: {said}" if place else said
 
 
-_ERROR = re.compile(r"^(?:\[ERROR\]: |ERROR! )(.*)", re.MULTILINE)
+_ERROR = re.compile(r"^\[ERROR\]: (.*)", re.MULTILINE)
 _ORIGIN = re.compile(r"^Origin: (.*):(\d+):(\d+)", re.MULTILINE)
-_OLD_ORIGIN = re.compile(r"The error appears to be in '(.*)': line (\d+), column (\d+)")  # until ansible-core 2.18
 
 
 def hide(text: str, secrets: Sequence[str]) -> str:

@@ -111,15 +111,26 @@ def _end_descendants() -> None:
     for number in _SIGNALS:
         signal.signal(number, signal.SIG_IGN)
     began = time.monotonic()
-    while (now := time.monotonic()) < began + PATIENCE:
-        alive = descendants(os.getpid())
-        if not alive:
-            return
+    shared: set[Path] = set()
+    while (now := time.monotonic()) < began + PATIENCE and (alive := descendants(os.getpid())):
+        shared.update(*map(_shared_memory, alive))
         for pid in alive:
             with contextlib.suppress(ProcessLookupError, PermissionError):
                 os.kill(pid, signal.SIGTERM if now < began + GRACE else signal.SIGKILL)
         time.sleep(0.05)
         list(_buried())
+    for file in shared:
+        file.unlink(missing_ok=True)
+
+
+def _shared_memory(pid: int) -> Iterator[Path]:
+    """The shared memory that a process of Python's has open: Ansible hands ssh a password in it, and a worker that is
+    ended has no time to remove it."""
+    with contextlib.suppress(OSError):
+        for entry in os.scandir(f"/proc/{pid}/fd"):
+            target = Path(entry.path).readlink()
+            if target.match("/dev/shm/psm_*"):  # noqa: S108 - the name that multiprocessing gives
+                yield target
 
 
 def descendants(ancestor: int) -> list[int]:

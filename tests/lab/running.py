@@ -15,11 +15,13 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 from typing import Any
+
+import pytest
 
 from tests.lab.fleet import Fleet
 
@@ -202,3 +204,71 @@ def begun(running: Running, there: Callable[[], bool]) -> None:
         assert not running.is_over, f"it ended too soon: {running.wait()}"
         assert time.monotonic() < deadline, "the servers do not get there"
         time.sleep(0.02)
+
+
+# --- with both engines ------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module", params=["ssh", "ansible"])
+def engine(request: pytest.FixtureRequest) -> str:
+    """Either way to the servers; what one run tells is shared by the tests of a module."""
+    return str(request.param)
+
+
+@pytest.fixture(scope="module")
+def place(tmp_path_factory: pytest.TempPathFactory, engine: str) -> Path:
+    """A folder for the desks of a module's runs with one engine."""
+    return tmp_path_factory.mktemp(f"desks-{engine}")
+
+
+@pytest.fixture(scope="module")
+def board(fleet: Fleet) -> Path:
+    """A folder that the servers' users can write to."""
+    folder = fleet.folder / "board"
+    folder.mkdir(exist_ok=True)
+    folder.chmod(0o777)
+    return folder
+
+
+def checklist_of(desk: Desk, *checks: Mapping[str, Any]) -> str:
+    """A checklist of these checks, with the parameter `alarm`. JSON is YAML, and says exactly what is meant."""
+    document = {
+        "checklist": "trouble",
+        "title": "Trouble",
+        "service": "inspection",
+        "cadence": {"every": "day"},
+        "hosts": "all",
+        "parameters": {"alarm": False},
+        "checks": [{"title": one["id"], **one} for one in checks],
+    }
+    return desk.checklist(json.dumps(document))
+
+
+def run_with(desk: Desk, engine: str, checklist: str, inventory: str, *more: str) -> Ended:
+    """Runs a checklist with one engine, to its end."""
+    return run_maintops(desk, *words(engine, checklist, inventory), *more)
+
+
+def words(engine: str, checklist: str, inventory: str) -> tuple[str, ...]:
+    """The command line of a run whose result is read here."""
+    return ("run", checklist, "-i", inventory, "--engine", engine, "--format", "json")
+
+
+def assert_every_cell_is_filled(ended: Ended, servers: Sequence[str], checks: Sequence[str]) -> None:
+    """A result is planned servers times checks, each server with its record."""
+    assert [one["server"] for one in ended.document["servers"]] == list(servers)
+    for name in servers:
+        assert list(ended.cells(name)) == list(checks), name
+        assert ended.server(name)["record"], name
+
+
+WHO = {"id": "W-010", "command": "id -un", "become": False}
+RIGHT = {"id": "W-020", "command": "id -un"}  # become: as the inventory says
+ALARM = {
+    "id": "W-030",
+    "command": "echo fire",
+    "become": False,
+    "rules": [
+        {"when": "parameters.alarm and text == 'fire'", "severity": "critical", "finding": "{{ text }} on the roof"}
+    ],
+}

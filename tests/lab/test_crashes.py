@@ -164,7 +164,7 @@ def test_ten_seconds_after_a_kill_nothing_of_ours_runs_here_and_the_script_ends_
     desk = Desk(tmp_path / "desk", fleet)
     running = Running(desk, *command(desk, marks, engine, PAUSE))
     family = Family(running.pid)
-    begun(running, marks / f"begun-{fleet.server('s001').address}")
+    begun(running, (marks / f"begun-{fleet.server('s001').address}").exists)
     assert sleeping(), "the second check is not running: nothing would be shown"
     os.kill(running.pid, signal.SIGKILL)
     ended = running.wait()

@@ -26,7 +26,7 @@ from tests.lab.fixtures import need
 from tests.lab.fleet import Fleet
 from tests.lab.running import Desk, Ended, Running
 
-pytestmark = [pytest.mark.fleet, pytest.mark.xdist_group("engines-equal")]
+pytestmark = pytest.mark.fleet
 
 ENGINES = ("ssh", "ansible")
 

@@ -10,8 +10,6 @@ import json
 import re
 import shlex
 import shutil
-import time
-from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -23,81 +21,30 @@ import yaml
 from maintops.wiring import shipped
 from tests.lab.fixtures import need
 from tests.lab.fleet import Fleet
-from tests.lab.running import Desk, Ended, Running, begun, run_maintops
+from tests.lab.running import (
+    ALARM,
+    RIGHT,
+    WHO,
+    Desk,
+    Ended,
+    assert_every_cell_is_filled,
+    board,
+    checklist_of,
+    engine,
+    place,
+    run_maintops,
+    run_with,
+)
+
+__all__ = ["board", "engine", "place"]
 
 pytestmark = pytest.mark.fleet
 
-ENGINES = ("ssh", "ansible")
 HASTY = {"MAINTOPS_CONNECT_TIMEOUT": "4", "MAINTOPS_CONNECT_RETRIES": "1"}
-
-
-def _together(engine: str) -> Any:
-    # what one run tells is shared by several tests: they belong to one process of pytest-xdist
-    return pytest.param(engine, marks=pytest.mark.xdist_group(f"run-failures-{engine}"))
-
-
-@pytest.fixture(scope="module", params=[_together(engine) for engine in ENGINES])
-def engine(request: pytest.FixtureRequest) -> str:
-    return str(request.param)
-
-
-@pytest.fixture(scope="module")
-def place(tmp_path_factory: pytest.TempPathFactory, engine: str) -> Path:
-    """A folder for the desks of this module's shared runs."""
-    return tmp_path_factory.mktemp(f"desks-{engine}")
-
-
-@pytest.fixture(scope="module")
-def board(fleet: Fleet) -> Path:
-    """A folder that the servers' users can write to."""
-    folder = fleet.folder / "board"
-    folder.mkdir(exist_ok=True)
-    folder.chmod(0o777)
-    return folder
-
-
-def _checklist(desk: Desk, *checks: dict[str, Any]) -> str:
-    """A checklist of these checks. JSON is YAML, and says exactly what is meant."""
-    told = [{"title": one["id"], **one} for one in checks]
-    document = {
-        "checklist": "trouble",
-        "title": "Trouble",
-        "service": "inspection",
-        "cadence": {"every": "day"},
-        "hosts": "all",
-        "parameters": {"alarm": False},
-        "checks": told,
-    }
-    return desk.checklist(json.dumps(document))
-
-
-def _run(desk: Desk, engine: str, checklist: str, inventory: str, *more: str) -> Ended:
-    return run_maintops(desk, *_words(engine, checklist, inventory), *more)
-
-
-def _words(engine: str, checklist: str, inventory: str) -> tuple[str, ...]:
-    return ("run", checklist, "-i", inventory, "--engine", engine, "--format", "json")
-
-
-def _assert_every_cell_is_filled(ended: Ended, servers: Sequence[str], checks: Sequence[str]) -> None:
-    assert [one["server"] for one in ended.document["servers"]] == list(servers)
-    for name in servers:
-        assert list(ended.cells(name)) == list(checks), name
-        assert ended.server(name)["record"], name
 
 
 # --- servers that cannot be asked -------------------------------------------------------------------------------------
 
-WHO = {"id": "W-010", "command": "id -un", "become": False}
-RIGHT = {"id": "W-020", "command": "id -un"}  # become: as the inventory says
-ALARM = {
-    "id": "W-030",
-    "command": "echo fire",
-    "become": False,
-    "rules": [
-        {"when": "parameters.alarm and text == 'fire'", "severity": "critical", "finding": "{{ text }} on the roof"}
-    ],
-}
 WHO_CHECKS = ["W-010", "W-020", "W-030"]
 BAD = ("refused", "silent", "wrong-user", "sudo-wrong", "changed", "unknown")
 GOOD = ("s001", "s002", "sudo-free", "sudo-right")
@@ -140,12 +87,13 @@ def troubled(crowd: Fleet, engine: str, place: Path) -> Troubled:
     crowd.sudo_log.unlink(missing_ok=True)
     before = crowd.known_hosts.read_bytes()
     inventory = desk.inventory(*GOOD, *BAD[:4], **_unadvised(crowd, *BAD[4:]))
-    ended = _run(desk, engine, _checklist(desk, WHO, RIGHT, ALARM), inventory)
-    return Troubled(ended, " ".join(crowd.sudo_log.read_text().split()), (before, crowd.known_hosts.read_bytes()))
+    ended = run_with(desk, engine, checklist_of(desk, WHO, RIGHT, ALARM), inventory)
+    log = crowd.sudo_log.read_text() if crowd.sudo_log.exists() else ""
+    return Troubled(ended, " ".join(log.split()), (before, crowd.known_hosts.read_bytes()))
 
 
 def test_every_server_is_accounted_for(troubled: Troubled) -> None:
-    _assert_every_cell_is_filled(troubled.ended, [*GOOD, *BAD], WHO_CHECKS)
+    assert_every_cell_is_filled(troubled.ended, [*GOOD, *BAD], WHO_CHECKS)
     assert troubled.ended.state == "finished"
     assert troubled.ended.code == 4
     for name in (*GOOD, *BAD):
@@ -212,18 +160,17 @@ def _with_alarm(fleet: Fleet, desk: Desk, *names: str) -> str:
     return desk.inventory(**_unadvised(fleet, *names), alarmed={**fleet.variables("s001"), "maintops_alarm": True})
 
 
-def _with_policy(crowd: Fleet, place: Path, policy: str) -> tuple[Desk, Path]:
-    known_hosts = place / f"known_hosts-{policy}"
-    shutil.copy(crowd.known_hosts, known_hosts)
-    settings = {"MAINTOPS_HOST_KEYS": policy, "MAINTOPS_KNOWN_HOSTS": str(known_hosts)}
-    return Desk(place / policy, crowd, settings), known_hosts
+def _with_policy(crowd: Fleet, place: Path, policy: str, name: str = "") -> tuple[Desk, Path]:
+    desk = Desk(place / (name or policy), crowd, {"MAINTOPS_HOST_KEYS": policy, "MAINTOPS_KNOWN_HOSTS": "known_hosts"})
+    shutil.copy(crowd.known_hosts, desk.here / "known_hosts")
+    return desk, desk.here / "known_hosts"
 
 
 def test_accept_new_believes_the_first_key_and_no_other(crowd: Fleet, engine: str, place: Path) -> None:
     desk, known_hosts = _with_policy(crowd, place, "accept-new")
     before = known_hosts.read_text()
-    ended = _run(desk, engine, _checklist(desk, WHO, ALARM), _with_alarm(crowd, desk, "unknown", "changed"))
-    _assert_every_cell_is_filled(ended, ["unknown", "changed", "alarmed"], ["W-010", "W-030"])
+    ended = run_with(desk, engine, checklist_of(desk, WHO, ALARM), _with_alarm(crowd, desk, "unknown", "changed"))
+    assert_every_cell_is_filled(ended, ["unknown", "changed", "alarmed"], ["W-010", "W-030"])
     assert set(ended.outcomes("unknown").values()) == {"ok"}
     assert set(ended.outcomes("changed").values()) == {"unreachable"}
     learnt = known_hosts.read_text().removeprefix(before)
@@ -234,13 +181,22 @@ def test_accept_new_believes_the_first_key_and_no_other(crowd: Fleet, engine: st
     assert ended.code == 6
 
 
+def test_an_inventory_that_asks_for_more_care_gets_it(crowd: Fleet, engine: str, place: Path) -> None:
+    desk, known_hosts = _with_policy(crowd, place, "accept-new", "more-care")
+    before = known_hosts.read_bytes()
+    # the fleet's own variables say StrictHostKeyChecking=yes
+    ended = run_with(desk, engine, checklist_of(desk, WHO), desk.inventory("unknown"))
+    assert ended.outcomes("unknown") == {"W-010": "unreachable"}
+    assert known_hosts.read_bytes() == before
+
+
 def test_off_verifies_nothing_and_learns_nothing(crowd: Fleet, engine: str, place: Path) -> None:
     desk, known_hosts = _with_policy(crowd, place, "off")
     before = known_hosts.read_bytes()
-    ended = _run(
-        desk, engine, _checklist(desk, WHO, ALARM), _with_alarm(crowd, desk, "unknown", "changed"), "-l", "!alarmed"
+    ended = run_with(
+        desk, engine, checklist_of(desk, WHO, ALARM), _with_alarm(crowd, desk, "unknown", "changed"), "-l", "!alarmed"
     )
-    _assert_every_cell_is_filled(ended, ["unknown", "changed"], ["W-010", "W-030"])
+    assert_every_cell_is_filled(ended, ["unknown", "changed"], ["W-010", "W-030"])
     for name in ("unknown", "changed"):
         assert set(ended.outcomes(name).values()) == {"ok"}
     assert known_hosts.read_bytes() == before
@@ -317,7 +273,7 @@ class Hard:
 def hard(fleet: Fleet, engine: str, place: Path, board: Path) -> Hard:
     desk = Desk(place / "hard", fleet)
     canary = board / f"canary-{engine}"
-    ended = _run(desk, engine, _checklist(desk, *_hard_checks(canary)), desk.inventory("s001"))
+    ended = run_with(desk, engine, checklist_of(desk, *_hard_checks(canary)), desk.inventory("s001"))
     made = {kind: run_maintops(desk, "report", "last", "--format", kind) for kind in ("text", "html", "junit")}
     assert [one.code for one in made.values()] == [0, 0, 0], made
     return Hard(ended, canary, {kind: one.stdout for kind, one in made.items()})
@@ -382,9 +338,9 @@ def test_a_server_without_python_bash_and_timeout_answers_as_any_other(fleet: Fl
     odd = {"id": "B-030", "command": f"printf '{_OCTAL}'"}
     desk = Desk(place / "bare", fleet)
     daily = yaml.safe_load((shipped("checklists") / "daily-check.yml").read_text())
-    written = json.loads((desk.here / _checklist(desk, tools, endless, odd)).read_text())
+    written = json.loads((desk.here / checklist_of(desk, tools, endless, odd)).read_text())
     checklist = desk.checklist(json.dumps(daily | {"checks": written["checks"] + daily["checks"]}))
-    ended = _run(desk, engine, checklist, desk.inventory(name))
+    ended = run_with(desk, engine, checklist, desk.inventory(name))
     outcomes = ended.outcomes(name)
     assert [outcomes.pop(check) for check in ("B-010", "B-020", "B-030")] == ["ok", "failed", "ok"]
     assert ended.cell(name, "B-010")["facts"]["text"] == "none of them"
@@ -394,127 +350,12 @@ def test_a_server_without_python_bash_and_timeout_answers_as_any_other(fleet: Fl
     assert ended.peak < BOUND
 
 
-@pytest.mark.xdist_group("run-failures-ssh")
 def test_a_server_that_never_stops_talking_fills_nobodys_memory(fleet: Fleet, tmp_path: Path) -> None:
     # the ansible engine has no hand on what a server says past the script's own limits: Ansible reads all of it
     fleet.flooding("flooding-all")
     desk = Desk(tmp_path / "desk", fleet)
-    ended = _run(desk, "ssh", _checklist(desk, WHO, ALARM), desk.inventory("flooding-all", "s001"))
+    ended = run_with(desk, "ssh", checklist_of(desk, WHO, ALARM), desk.inventory("flooding-all", "s001"))
     assert set(ended.outcomes("flooding-all").values()) == {"failed"}
     assert "longer than the" in ended.cell("flooding-all", "W-010")["message"]
     assert set(ended.outcomes("s001").values()) == {"ok"}
     assert (ended.code, ended.peak < BOUND) == (2, True)
-
-
-# --- runs that end before their time ----------------------------------------------------------------------------------
-
-
-def _first_second_third(then: str) -> tuple[dict[str, Any], ...]:
-    """Three checks; `then` is what the second one does."""
-    second = {"id": "E-020", "command": f"{then}; echo second", "timeout": "50s"}
-    return {"id": "E-010", "command": "echo first"}, second, {"id": "E-030", "command": "echo third"}
-
-
-END_CHECKS = ["E-010", "E-020", "E-030"]
-
-# What is known of a server that was being asked when the run ended. Ansible hands an answer over when it is whole, so
-# of one that is cut off nothing is known.
-CUT = {
-    "ssh": {"E-010": "ok", "E-020": "unknown", "E-030": "not_reached"},
-    "ansible": dict.fromkeys(END_CHECKS, "not_reached"),
-}
-LOST = {
-    "ssh": {"E-010": "ok", "E-020": "unknown", "E-030": "unknown"},
-    "ansible": dict.fromkeys(END_CHECKS, "unknown"),
-}
-
-
-def test_a_connection_that_dies_in_the_middle(fleet: Fleet, engine: str, place: Path, board: Path) -> None:
-    name = f"dying-{engine}"
-    server, mark = fleet.special(name), board / f"begun-{name}"
-    desk = Desk(place / "dying", fleet)
-    there = f'case $SSH_CONNECTION in *" {server.address} "*) : >{mark}; sleep 40 ;; esac'
-    checklist = _checklist(desk, *_first_second_third(there))
-    running = Running(desk, *_words(engine, checklist, desk.inventory("s001", name)))
-    begun(running, mark.exists)
-    fleet.sshd(name).cut()
-    ended = running.wait()
-    _assert_every_cell_is_filled(ended, ["s001", name], END_CHECKS)
-    assert ended.outcomes(name) == LOST[engine]
-    assert ended.cell(name, "E-020")["message"]
-    assert set(ended.outcomes("s001").values()) == {"ok"}
-    assert (ended.code, ended.state) == (4, "finished")
-
-
-@pytest.fixture(scope="module")
-def pace(fleet: Fleet, engine: str, place: Path) -> float:
-    """Seconds that a run of next to nothing takes on this machine, and today."""
-    desk = Desk(place / "pace", fleet)
-    since = time.monotonic()
-    ended = _run(desk, engine, _checklist(desk, WHO), desk.inventory("s001", "s002"))
-    assert (ended.code, ended.state) == (0, "finished")
-    return time.monotonic() - since
-
-
-def test_a_deadline_cuts_what_is_in_flight_and_begins_nothing_more(
-    fleet: Fleet, engine: str, place: Path, board: Path, pace: float
-) -> None:
-    names, marks = fleet.names[:4], board / f"deadline-{engine}"
-    marks.mkdir()
-    marks.chmod(0o777)
-    desk = Desk(place / "deadline", fleet)
-    checklist = _checklist(desk, *_first_second_third(f": >{marks}/$$; sleep 40"))
-    when = f"{3 + 2 * pace:.1f}s"
-    ended = _run(desk, engine, checklist, desk.inventory(*names), "--forks", "2", "--deadline", when)
-    _assert_ended_early(ended, engine, names)
-    assert len(list(marks.iterdir())) == 2, "no more servers were begun than may be at once"
-    assert "deadline" in ended.document["run"]["reason"]
-    assert "deadline" in ended.cell("s001", "E-030")["message"]
-    assert (ended.code & 2, ended.state) == (2, "finished")
-
-
-def test_ctrl_c_ends_a_run_in_good_order(fleet: Fleet, engine: str, place: Path, board: Path) -> None:
-    names, marks = fleet.names[:4], board / f"interrupted-{engine}"
-    marks.mkdir()
-    marks.chmod(0o777)
-    desk = Desk(place / "interrupted", fleet)
-    here = "m=${SSH_CONNECTION% *}; : >" + str(marks) + '/"${m##* }"; sleep 40'
-    checklist = _checklist(desk, *_first_second_third(here))
-    running = Running(desk, *_words(engine, checklist, desk.inventory(*names)), "--forks", "2")
-    begun(running, lambda: all((marks / fleet.server(name).address).exists() for name in names[:2]))
-    running.interrupt()
-    ended = running.wait()
-    _assert_ended_early(ended, engine, names)
-    assert (ended.code, ended.state) == (130, "cancelled")
-    assert ended.document["run"]["ended"]
-    assert "stopping" in ended.stderr
-    shown = run_maintops(desk, "runs", "--format", "json")
-    assert [(one["state"], one["done"]) for one in shown.document] == [("cancelled", 4)]
-
-
-def _assert_ended_early(ended: Ended, engine: str, names: Sequence[str]) -> None:
-    _assert_every_cell_is_filled(ended, names, END_CHECKS)
-    for name in names[:2]:
-        assert ended.outcomes(name) == CUT[engine]
-    for name in names[2:]:
-        assert set(ended.outcomes(name).values()) == {"not_reached"}
-
-
-# --- at once ----------------------------------------------------------------------------------------------------------
-
-
-@pytest.mark.xdist_group("run-failures-ssh")
-def test_runs_at_once_share_a_database_that_none_of_them_has_made_before(fleet: Fleet, tmp_path: Path) -> None:
-    fleet.add("on-fire", maintops_alarm=True)
-    desk = Desk(tmp_path / "desk", fleet)
-    checklist, inventory = _checklist(desk, WHO, ALARM), desk.inventory("s001", "s002", "on-fire")
-    running = [Running(desk, *_words(engine, checklist, inventory)) for engine in ("ssh", "ansible", "ssh")]
-    ended = [one.wait() for one in running]
-    assert [(one.code, one.state) for one in ended] == [(2, "finished")] * 3, [one.stderr for one in ended]
-    records = run_maintops(desk, "record", "list", "--format", "json").document
-    told = {(one["run"], one["server"]) for one in records}
-    assert told == {(one.document["run"]["id"], name) for one in ended for name in ("s001", "s002", "on-fire")}
-    assert len(records) == 9
-    (finding,) = run_maintops(desk, "finding", "list", "--format", "json").document
-    history = run_maintops(desk, "finding", "show", finding["finding"], "--format", "json").document["history"]
-    assert [one["state"] for one in history] == ["new", "known", "known"]

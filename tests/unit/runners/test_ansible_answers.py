@@ -234,11 +234,5 @@ def test_a_complaint_begins_with_its_place_and_quotes_nothing() -> None:
         "Origin: /a/b c.yml:2:11",
     ]
     assert complaint([*new, "2   password: hunter22"]) == "/a/b c.yml:2:11: the role 'x' was not found in /roles"
-    old = [
-        "ERROR! no module",
-        "The error appears to be in '/a/b c.yml': line 3, column 7, but may",
-        "password: hunter22",
-    ]
-    assert complaint(old) == "/a/b c.yml:3:7: no module"
     assert complaint(["[ERROR]: no place"]) == "no place"
     assert complaint(["[WARNING]: nothing wrong"]) == ""

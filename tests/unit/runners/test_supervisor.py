@@ -29,6 +29,17 @@ open(f"{os.environ['BOARD']}/{os.getpid()}", "w")
 time.sleep(60)
 """
 
+# A worker that hands a password over in shared memory, as Ansible does.
+SHARING = """
+import os, time
+from multiprocessing import resource_tracker, shared_memory
+resource_tracker.register = lambda *_: None
+memory = shared_memory.SharedMemory(create=True, size=100)
+memory.buf[:6] = b"SECRET"
+open(f"{os.environ['BOARD']}/{os.getpid()}", "w").write(memory.name)
+time.sleep(60)
+"""
+
 # Stands for ansible-runner: starts stubborn processes, tells something, and ends or not.
 RUNNER = """
 import os, subprocess, sys, time
@@ -52,10 +63,10 @@ def board(tmp_path: Path) -> Path:
     return tmp_path / "board"
 
 
-def start(board: Path) -> subprocess.Popen[bytes]:
+def start(board: Path, stubborn: str = STUBBORN) -> subprocess.Popen[bytes]:
     environment = {
         "BOARD": str(board),
-        "STUBBORN": STUBBORN,
+        "STUBBORN": stubborn,
         "PYTHONPATH": str(board.parent),
         "PATH": os.environ["PATH"],
     }
@@ -122,6 +133,17 @@ def test_when_nobody_listens_any_more_everything_ends(board: Path, tmp_path: Pat
     process.communicate(timeout=10)  # closes its standard input
     assert alive(pids) == []
     assert not folder.exists()
+
+
+def test_a_password_in_shared_memory_goes_with_its_process(board: Path, tmp_path: Path) -> None:
+    process = start(board, SHARING)
+    give(process, job(tmp_path / "maintops-7", 60))
+    pids = wait_for(2, board)
+    memories = [Path("/dev/shm", (board / str(pid)).read_text()) for pid in pids]
+    assert [memory.read_bytes()[:6] for memory in memories] == [b"SECRET"] * 2
+    process.communicate(timeout=10)
+    assert alive(pids) == []
+    assert not any(memory.exists() for memory in memories)
 
 
 def test_it_can_be_asked_to_end(board: Path, tmp_path: Path) -> None:

@@ -224,7 +224,14 @@ type ask hunt >/dev/null 2>&1 && echo "the script's own functions"
 """
 
 
-def test_a_question_finds_known_surroundings_whatever_the_caller_brings(shell: Place, tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    "habit",
+    [("POSIXLY_CORRECT", "1"), ("SHELLOPTS", "allexport:errexit:noglob:nounset:xtrace")],
+    ids=lambda habit: habit[0],
+)
+def test_a_question_finds_known_surroundings_whatever_the_caller_brings(
+    shell: Place, tmp_path: Path, habit: tuple[str, str]
+) -> None:
     startup = tmp_path / "startup"
     startup.write_text("echo startup; echo startup >&2; alias echo='echo alias'\n")
     weird = dict.fromkeys(["secret", "cookie", "text", "digest", "status", "kit", "job"], "x") | {
@@ -233,14 +240,13 @@ def test_a_question_finds_known_surroundings_whatever_the_caller_brings(shell: P
         "IFS": "pt",
         "CDPATH": "/tmp:/usr",
         "PS4": "canary",
-        "SHELLOPTS": "allexport:errexit:noglob:nounset:xtrace",
-        "POSIXLY_CORRECT": "1",
         "LC_ALL": "de_DE.UTF-8",
         "TERM": "xterm-256color",
         "PAGER": "less",
         "TZ": "Asia/Tokyo",
         "PATH": "/opt/mine",
         "words": "opt in",
+        **dict([habit]),
     }
     said, names = answers(shell, SURROUNDINGS, "env", environment=weird)
     assert said.stdout.decode().splitlines() == [

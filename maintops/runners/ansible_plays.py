@@ -160,13 +160,20 @@ def connection_variables(folder: str, policy: Policy, servers: Iterable[Server],
     """Extra variables, which nothing in an inventory beats: how ssh verifies host keys, and no tries of Ansible's own
     (it would try a wrong sudo password again).
 
-    A server's own `ansible_ssh_args` follow ours, and of an option that is given twice ssh takes the first. With
-    `share`, the scripts of a trip travel over one connection.
+    A server's own `ansible_ssh_args` follow ours, and of an option that is given twice ssh takes the first. Where they
+    ask for more care than the policy does, they are obeyed. With `share`, the scripts of a trip travel over one
+    connection.
     """
+    servers = list(servers)
     own = {
         server.name: args
         for server in servers
         if isinstance(args := server.variables.get("ansible_ssh_args"), str) and args.strip()
+    }
+    careful = {
+        server.name: "-o StrictHostKeyChecking=yes"
+        for server in servers
+        if policy.host_keys == "accept-new" and _asks_for_care(server)
     }
     ours = shlex.join(_ssh_arguments(folder, policy, share=share))
     verify = policy.host_keys != "off"
@@ -180,7 +187,18 @@ def connection_variables(folder: str, policy: Policy, servers: Iterable[Server],
     if own:
         follow = "{{ maintops_own_ssh_args[inventory_hostname] | default('') }}"
         variables |= {"ansible_ssh_args": f"{ours} {follow}", "maintops_own_ssh_args": own}
+    if careful:
+        lead = "{{ maintops_careful[inventory_hostname] | default('') }}"
+        variables |= {"ansible_ssh_args": f"{lead} {variables['ansible_ssh_args']}", "maintops_careful": careful}
     return variables
+
+
+_ARGUMENTS = ("ansible_ssh_args", "ansible_ssh_common_args", "ansible_ssh_extra_args")
+_CARE = re.compile(r"StrictHostKeyChecking[=\s]+[\"']?yes\b", re.IGNORECASE)
+
+
+def _asks_for_care(server: Server) -> bool:
+    return any(_CARE.search(str(server.variables.get(name, ""))) for name in _ARGUMENTS)
 
 
 def _ssh_arguments(folder: str, policy: Policy, *, share: bool) -> list[str]:

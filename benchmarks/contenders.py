@@ -177,4 +177,4 @@ def _pyinfra(fleet: Fleet, folder: Path) -> Contender:
                 found.setdefault(match[1], []).append(match[2].strip())
         return found
 
-    return Contender("pyinfra, 25 operations", command, answers, [*command, "-vv"])
+    return Contender("pyinfra, 25 operations", command, answers, [*command, "-vvv"])

@@ -133,6 +133,8 @@ def _ansible(fleet: Fleet, folder: Path) -> Contender:
         f"[defaults]\nforks = {len(fleet.names)}\nhost_key_checking = True\n[ssh_connection]\npipelining = True\n"
     )
     command = [str(BIN / "ansible-playbook"), "-i", str(fleet.inventory), str(folder / "playbook.yml")]
+    # the fleet's user may not be allowed into the environment that we run in
+    command += ["-e", "ansible_python_interpreter=/usr/bin/python3"]
     variables = {"ANSIBLE_CONFIG": str(folder / "ansible.cfg")}
 
     def answers(output: Path) -> Answers:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import re
-import resource
 
 import pytest
 
@@ -15,13 +14,6 @@ pytestmark = pytest.mark.fleet
 
 MOST_MEMORY = 150 * 1024 * 1024
 """Bytes that maintops may have at most while it refuses a file; what it needs to start is about 60 MB of that."""
-
-
-def bound() -> int:
-    """MOST_MEMORY, or what this process has: the kernel counts the memory of the process that started another one too
-    (getrusage(2)), and a test process that has run for a while is a large one."""
-    return max(MOST_MEMORY, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024)
-
 
 BOMB = "a: &a [x, x]\n" + "".join(
     f"{name}: &{name} [{', '.join(['*' + before] * 9)}]\n" for before, name in zip("abcdefgh", "bcdefghi", strict=True)
@@ -93,5 +85,5 @@ def _assert_refused(desk: Desk, path: str, pattern: str) -> None:
         assert re.search(f"^{pattern}", told, re.MULTILINE), told[:3000]
         assert "Traceback" not in ended.stderr
         assert len(told) < 100_000
-        assert ended.peak < bound()
+        assert 0 < ended.peak < MOST_MEMORY
     assert run.stdout == ""

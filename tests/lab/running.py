@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -27,6 +28,9 @@ from tests.lab.fleet import Fleet
 
 PATIENCE = 150.0
 """Seconds after which a process is taken to hang: no run of these tests takes a tenth of it where it is quiet."""
+
+GLANCE = 0.02
+"""Seconds between two looks at a process that is waited for."""
 
 Cells = dict[str, list[dict[str, Any]]]
 
@@ -92,8 +96,8 @@ class Desk:
 
 @dataclass(frozen=True)
 class Ended:
-    """What came of a process. `peak` is the most memory (bytes) that it or one of the processes that it started and
-    waited for ever had."""
+    """What came of a process. `peak` is the most memory (bytes) that it or one of the processes under it was seen to
+    have had: each one's own high-water mark, read every GLANCE seconds."""
 
     code: int
     stdout: str
@@ -173,23 +177,35 @@ class Running:
     def wait(self) -> Ended:
         """Waits for its end; a process that hangs is killed, and fails the test."""
         deadline = time.monotonic() + PATIENCE
-        while True:
-            pid, status, used = os.wait4(self.pid, os.WNOHANG)
-            if pid:
-                break
+        peak = 0
+        while self._process.poll() is None:
+            peak = max(peak, _most_memory(self.pid))
             if time.monotonic() > deadline:
                 self._process.kill()
                 self._process.wait()
                 raise AssertionError(f"maintops hangs: {self._said(self._stderr)}")
-            time.sleep(0.02)
-        self._process.returncode = os.waitstatus_to_exitcode(status)
-        return Ended(
-            self._process.returncode, self._said(self._stdout), self._said(self._stderr), used.ru_maxrss * 1024
-        )
+            time.sleep(GLANCE)
+        return Ended(self._process.returncode, self._said(self._stdout), self._said(self._stderr), peak)
 
     @staticmethod
     def _said(file: Path) -> str:
         return file.read_bytes().decode("utf-8", "surrogateescape")
+
+
+def _most_memory(pid: int) -> int:
+    """Bytes that a process or one of its descendants has had at most (VmHWM of proc(5)); 0 of one that is gone.
+
+    What wait4(2) tells is of no use here: to the kernel a new process begins with the memory of the one that started
+    it, and a test process that has run for a while is a large one.
+    """
+    try:
+        told = re.search(r"^VmHWM:\s+(\d+) kB$", Path(f"/proc/{pid}/status").read_text(), re.MULTILINE)
+        children = [
+            child for file in Path(f"/proc/{pid}/task").glob("*/children") for child in file.read_text().split()
+        ]
+    except (FileNotFoundError, ProcessLookupError):
+        return 0
+    return max([int(told[1]) * 1024 if told else 0, *(_most_memory(int(child)) for child in children)])
 
 
 def run_maintops(desk: Desk, *arguments: str) -> Ended:

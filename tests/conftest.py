@@ -6,6 +6,10 @@ import os
 
 from hypothesis import settings
 
+from tests.lab.fixtures import every_fleet, fleet
+
+__all__ = ["every_fleet", "fleet"]  # one fleet for a whole session: the fixture may be imported only here
+
 # how long an example takes says something about the machine's load, nothing about the code
 settings.register_profile("house", deadline=None, print_blob=True)
 settings.load_profile("house")

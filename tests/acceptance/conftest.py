@@ -6,12 +6,11 @@ from pathlib import Path
 
 import pytest
 
-from tests.lab.fixtures import fleet
 from tests.lab.fleet import Fleet
 from tests.lab.running import Desk
 from tests.postgres import postgres_server, postgres_url
 
-__all__ = ["desk", "fleet", "postgres_server", "postgres_url"]
+__all__ = ["desk", "postgres_server", "postgres_url"]
 
 
 @pytest.fixture

@@ -14,10 +14,8 @@ import pytest
 from maintops.domain.ports import Delivery, FailureKind, Pulse, Runner, Script, Trip
 from maintops.domain.servers import Server
 from tests.lab.asking import ask, failure, heard, now, script
-from tests.lab.fixtures import fleet, need
+from tests.lab.fixtures import need
 from tests.lab.fleet import Fleet
-
-__all__ = ["fleet"]
 
 pytestmark = pytest.mark.fleet
 

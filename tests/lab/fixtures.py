@@ -30,11 +30,18 @@ def need(make: Callable[..., Made], *given: object) -> Made:
 
 
 @pytest.fixture(scope="session")
-def fleet() -> Iterator[Fleet]:
-    """Six good servers, s001 to s006, for the whole session. A test adds others under names of its own."""
+def every_fleet() -> Iterator[Fleet]:
+    """Six good servers, s001 to s006, for the whole session."""
     made = Fleet(servers=6)
     need(made.__enter__)
     try:
         yield made
     finally:
         made.stop()
+
+
+@pytest.fixture(scope="module")
+def fleet(every_fleet: Fleet) -> Iterator[Fleet]:
+    """The fleet of the session, s001 to s006; what a module adds is gone after it."""
+    with every_fleet.visited():
+        yield every_fleet

@@ -31,7 +31,7 @@ import signal
 import socket
 import sys
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import TracebackType
@@ -164,6 +164,23 @@ class Fleet:
         """One more good server, with Ansible variables of its own (they override the fleet's)."""
         return self._put(FleetServer(name, self._address(), self.main.port, variables), self.main.host_key, write=True)
 
+    @contextlib.contextmanager
+    def visited(self) -> Iterator[None]:
+        """Servers that are added meanwhile are gone afterwards, and their names are free again."""
+        before = set(self._servers)
+        try:
+            yield
+        finally:
+            for name in self._servers.keys() - before:
+                self._remove(name)
+            self._write()
+
+    def _remove(self, name: str) -> None:
+        del self._servers[name]
+        self._entries.pop(name, None)
+        if name in self._daemons:
+            self._daemons.pop(name).stop()
+
     def refused(self, name: str) -> FleetServer:
         """A server that nobody listens for."""
         address = self._address()
@@ -205,26 +222,26 @@ class Fleet:
 
     def changed(self, name: str) -> FleetServer:
         """A good server for which known_hosts holds another key."""
-        other = make_key(self.folder / f"{name}-other-key")
+        other = make_key(self._file(f"{name}-other-key"))
         return self._put(FleetServer(name, self._address(), self.main.port), other, write=True)
 
     def special(self, name: str, config: str = "", **variables: Any) -> FleetServer:
         """A server with an sshd, a host key and lines of sshd_config of its own."""
         address = self._address()
-        daemon = Sshd(self.folder / name, address, self._authorized, config)
+        daemon = Sshd(self._file(name), address, self._authorized, config)
         self._daemons[name] = daemon
         return self._put(FleetServer(name, address, daemon.port, variables), daemon.host_key, write=True)
 
     def forced(self, name: str, command: str, **variables: Any) -> FleetServer:
         """A server that runs `command` (sh) whatever it is asked to run."""
-        file = self.folder / f"{name}-forced"
+        file = self._file(f"{name}-forced")
         file.write_text(f"#!/bin/sh\n{command}\n")
         file.chmod(0o755)
         return self.special(name, f"ForceCommand {file}\n", **variables)
 
     def answering(self, name: str, stream: bytes) -> FleetServer:
         """A server that answers with these bytes, whatever it is asked."""
-        recording = self.folder / f"{name}-stream"
+        recording = self._file(f"{name}-stream")
         recording.write_bytes(stream)
         return self.forced(name, f"exec cat {shlex.quote(str(recording))}")
 
@@ -248,6 +265,10 @@ class Fleet:
         self._roots.append(root)
         make_root(root, programs)
         return self.special(name, f"ChrootDirectory {root}\n")
+
+    def _file(self, name: str) -> Path:
+        """A path of the fleet's folder that was never used before."""
+        return self.folder / f"{next(_numbers)}-{name}"
 
     def _address(self) -> str:
         self._special += 1

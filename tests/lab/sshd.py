@@ -22,6 +22,7 @@ class Sshd:
 
     def __init__(self, folder: Path, listen: str, authorized: Path, extra: str = "") -> None:
         folder.mkdir(parents=True)
+        self.folder = folder
         self.log_file, self.host_key = folder / "sshd.log", make_key(folder / "host_key")
         if os.geteuid() == 0:
             Path("/run/sshd").mkdir(mode=0o755, exist_ok=True)  # sshd's privilege separation wants it to exist

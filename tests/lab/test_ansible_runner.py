@@ -128,7 +128,7 @@ _RELAY = (
 
 def test_a_connection_that_dies_in_the_middle_is_broken_and_not_begun_again(fleet: Fleet) -> None:
     fleet.special("ans-dying")
-    folder = fleet.folder / "ans-dying"
+    folder = fleet.sshd("ans-dying").folder
     folder.chmod(0o777)
     mark, count = folder / "begun", folder / "count"
     slow = script(f"echo x >>{count}; sleep 0.5; : >{mark}; sleep 60")

@@ -136,8 +136,9 @@ def test_a_flood_on_standard_error_is_cut_as_well(fleet: Fleet) -> None:
 
 def test_a_connection_that_dies_in_the_middle(fleet: Fleet) -> None:
     fleet.special("dying")
-    mark = fleet.folder / "dying" / "begun"
-    (fleet.folder / "dying").chmod(0o777)
+    folder = fleet.sshd("dying").folder
+    folder.chmod(0o777)
+    mark = folder / "begun"
     asked = trips({"dying": fleet.variables("dying")}, [script(f"echo first; sleep 0.5; : >{mark}; sleep 60"), HELLO])
 
     def stop() -> None:

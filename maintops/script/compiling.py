@@ -14,7 +14,7 @@ from maintops.domain.answers import Question
 from maintops.domain.ports import Script
 from maintops.errors import UsageError
 
-FORMAT = 1
+FORMAT = 2
 """The version of the frames, and part of every digest: it changes when older streams could be misread."""
 
 LARGEST = (128 * 1024 - 1024) // 4 * 3
@@ -31,6 +31,10 @@ START = 15
 EXCERPT = 2000
 """Bytes of standard error that a question's excerpt can have, as written in prelude.sh."""
 
+SPARE = 2200
+"""Bytes that a question's output can be longer than its limit, as written in prelude.sh: room for status and excerpt,
+which take the same way."""
+
 MARKS = 512
 """Bytes that the marks of one question, or the header, never exceed."""
 
@@ -44,8 +48,7 @@ _NOT_A_WORD = re.compile(r"[^!-~]")
 def compile_script(questions: Sequence[Question], *, become: bool) -> Script:
     """The script that asks these questions in this order; equal questions always give an equal script.
 
-    A question's timeout is rounded up to whole seconds, at least one. `Script.limit` allows for output of nothing but
-    newlines, each of which grows by one byte on the way. Raises UsageError when the script is too large to travel as
+    A question's timeout is rounded up to whole seconds, at least one. Raises UsageError when the script is too large to travel as
     one argument, and ValueError for two questions of one check or a text with a NUL.
     """
     checks = tuple(question.check for question in questions)
@@ -62,7 +65,7 @@ def compile_script(questions: Sequence[Question], *, become: bool) -> Script:
         become=become,
         checks=checks,
         seconds=float(START + sum(_seconds(question) + GRACE for question in questions)),
-        limit=BANNER + MARKS + sum(2 * (question.limit + 1) + EXCERPT + MARKS for question in questions),
+        limit=BANNER + MARKS + sum(question.limit + SPARE + MARKS for question in questions),
     )
 
 

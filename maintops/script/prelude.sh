@@ -3,7 +3,7 @@
 # part.sh says) and appends `begin`, one `ask` per question, and `finish`. Its stream is described in docs/frames.md.
 #
 # It runs as `sh -c TEXT` under dash, bash or busybox, so neither $0 nor standard input mean anything, and it writes
-# no file. What it starts is counted: per question a shell, a `head` and a `sed`, beside forks of this shell.
+# no file. What it starts is counted: per question a shell and a `head`, beside two forks of this shell.
 #
 # What shellcheck is told not to say: a variable that takes the rest of a line is not used (2034); what stands unquoted
 # is a list of process ids, a number or a command with its options (2046, 2086, 2013); `kit` is set elsewhere (2154);
@@ -20,8 +20,8 @@ umask 077
 unset ENV BASH_ENV CDPATH IFS BASH_XTRACEFD POSIXLY_CORRECT BLOCK_SIZE BLOCKSIZE DF_BLOCK_SIZE DU_BLOCK_SIZE \
   LS_BLOCK_SIZE TIME_STYLE TZ QUOTING_STYLE GREP_OPTIONS GREP_COLOR GREP_COLORS CLICOLOR_FORCE FORCE_COLOR COLUMNS \
   LINES LS_COLORS PS_FORMAT PS_PERSONALITY SYSTEMD_LESS SYSTEMD_LOG_LEVEL LESSOPEN LESSCLOSE
-unset digest uid machine boot secret cookie limiter splits guard kit clock now before ticks seen over late job stage line text \
-  status signal prey rows row pid found file rest
+unset key uid machine boot cookie limiter room guard kit clock now before ticks seen over late job stage text signal prey \
+  rows row pid found file rest
 cd /
 PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin${PATH:+:$PATH}
 export PATH LC_ALL=C LANG=C TERM=dumb PAGER=cat SYSTEMD_PAGER=cat SYSTEMD_COLORS=0 LESSSECURE=1
@@ -37,7 +37,7 @@ quit() {
 # listener made it wait, the clock may have interrupted it (bash and busybox give up then): that one is tried again.
 say() {
   before=$ticks
-  until printf '\n#%s %s\n' "$digest" "$*" >&3; do
+  until printf '\n#%s %s\n' "$key" "$*" >&3; do
     [ "$ticks" -gt "$before" ] || quit 1
     before=$ticks
   done
@@ -67,11 +67,6 @@ tick() {
   done
 }
 
-# Prints ` ab`, or ` a b` where `sed` divides at a NUL (the substitution around it drops NULs), or nothing.
-try() {
-  printf 'a\0bc' | ${limiter}3 | sed 's/^/ /'
-}
-
 # await PID: waits for a child; fails where only the clock ended the waiting. The process is a better witness than the
 # status of `wait`: it stays until it was waited for, and bash, interrupted while a child ends, can miss that for ever.
 await() {
@@ -81,23 +76,15 @@ await() {
 
 # begin DIGEST
 begin() {
-  digest=$1
+  key=$1
   ticks=0
   renice -n 10 -p $$
   ionice -c 3 -p $$
-  # Two habits differ: a `head` may be unable to count bytes, a `sed` may take a NUL for the end of a line.
   limiter='head -c '
-  text=$(try)
-  [ "$text" ] || {
-    limiter='dd bs=1 count='
-    text=$(try)
-  }
-  splits=0
-  [ "$text" = ' a b' ] && splits=1
+  head -c 1 </dev/null || limiter='dd bs=1 count='
+  room=$(ulimit -S -v)
   # Without /proc a question's processes cannot be found: then `timeout`, if there is one, has to end it.
   [ -r /proc/self/environ ] || { command -v timeout && guard=timeout; }
-  draw
-  secret=$text
   draw
   cookie=$text
   while read -r text rest uid now; do
@@ -107,8 +94,10 @@ begin() {
   case $machine in *[!0-9a-f]* | '') machine=- ;; esac
   read -r boot </proc/sys/kernel/random/boot_id
   uid=${uid:-$(id -u)}
+  draw
   look
-  say h 1 "$splits" "${uid:--1}" "$machine" "${boot:--}" "$now" "$(id -un)"
+  say h 2 "${uid:--1}" "$machine" "${boot:--}" "$now" "$text" "$(id -un)"
+  key=$text
   trap 'ticks=$((ticks + 1))' ALRM
   # Whoever ends this shell (sudo hands signals on) ends what it started.
   trap 'hunt KILL $$; quit 1' HUP INT TERM
@@ -117,36 +106,12 @@ begin() {
   clock=$!
 }
 
-# Reads what a question writes to standard error, mixed with our own notes about it (lines with the secret word), and
-# prints both behind the question's output: the exit status in a mark, then an excerpt, every line with a `!`.
-# Descriptor 9 is a flag for `tend`: the question has ended. (A signal would say it too, but signals that come while a
-# child ends make bash miss that end: 2 of 100 questions then took a second longer.)
-listen() {
-  ulimit -v 200000
-  text=
-  status=
-  while IFS= read -r line; do
-    case $line in
-      *"$secret".) break ;;
-      *"$secret"*)
-        status=${line##*"$secret"}
-        line=${line%%"$secret"*}
-        exec 9</dev/null
-        ;;
-    esac
-    [ "$line" ] && text="$text
-!$line"
-    [ ${#text} -lt 2000 ] && continue
-    # Enough of it: the rest only has to be taken away, fast. Our notes are the last things in it.
-    line=$(tail -c 999)
-    line=${line%"$secret".*}
-    case $line in *"$secret"*) status=${line##*"$secret"} ;; esac
-    break
-  done
-  printf '\n#%s s %s%.2000s\n' "$digest" "${status%%[!0-9]*}" "$text" >&3
-}
-
 # ask NUMBER SECONDS BYTES CHECK TEXT
+#
+# A job of two: the left one starts the question, keeps an excerpt of what it complains about (whatever it says beyond
+# the limit of memory ends it), and writes status and excerpt behind the output, into the same pipe, in one piece. The
+# right one cuts what is too long; 2200 bytes are for what comes behind. The job is a shell of its own, so that it ends
+# when both have ended, in every shell.
 ask() {
   ticks=0
   seen=0
@@ -154,14 +119,18 @@ ask() {
   late=0
   look
   say b "$1" "$3" "$now" "$4"
-  {
+  (
     {
-      MAINTOPS_ASK=$cookie.$1. ${guard:+$guard -s KILL $(($2 + 2))} sh -c "$kit
-$5" 2>&5 3>&- 5>&-
-      echo "$secret$?" >&5
-    } | $limiter$(($3 + 1)) | sed 's/^/ /' >&3
-    echo "$secret." >&5
-  } 5>&1 | listen &
+      ulimit -S -v 100000
+      text=$(
+        ulimit -S -v "$room"
+        export "MAINTOPS_ASK=$cookie.$1."
+        exec ${guard:+$guard -s KILL $(($2 + 2))} sh -c "$kit
+$5" 2>&1 >&6 3>&- 6>&-
+      )
+      printf '\n#%s s %s\n%.1999s\n#%s x\n' "$key" $? "$text" "$key"
+    } 6>&1 | $limiter$(($3 + 2200)) >&3
+  ) &
   job=$!
   until await $job; do tend "$1" "$2"; done
   look
@@ -175,11 +144,24 @@ $5" 2>&5 3>&- 5>&-
   say e "$1" "$now" "$late"
 }
 
+# Whether the question's own shell has ended although the job has not: the left one waits for the end of a pipe. Where
+# the kernel does not list children nobody knows.
+has_ended() {
+  pid=
+  read -r file rest </proc/$job/task/$job/children
+  [ -r "/proc/$file/task/$file/children" ] || return
+  read -r pid rest </proc/$file/task/$file/children
+  while read -r text rest; do
+    [ "$text" = State: ] && break
+  done </proc/$pid/status
+  case $pid/$rest in /* | */Z*) ;; *) false ;; esac
+}
+
 # tend NUMBER SECONDS: called whenever waiting was interrupted; acts once a second.
 tend() {
   [ "$ticks" -gt "$seen" ] || return
   seen=$ticks
-  [ "$over" ] || { [ -e /proc/$job/fd/9 ] && over=$ticks; }
+  [ "$over" ] || { has_ended && over=$ticks; }
   stage=$((ticks - $2 - 1))
   case $stage in
     -*)

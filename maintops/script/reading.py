@@ -35,19 +35,17 @@ class Heard:
 
 @dataclass(frozen=True, slots=True)
 class _Opening:
-    """The header, where its line ends, and what every later mark begins with. `splits`: the server's sed takes a NUL
-    for the end of a line, so there is a space behind every NUL too."""
+    """The header, where its line ends, and what every later mark begins with."""
 
     header: Header
     end: int
     mark: bytes
-    splits: bool
 
 
 @dataclass(slots=True)
 class _Asking:
-    """A question whose end was not yet seen. `body` is where its output begins; `closed` where it ends and `excerpt`
-    where standard error begins, once its status mark was seen."""
+    """A question whose end was not yet seen. `body` is where its output begins; `closed` where it ends, `excerpt`
+    where standard error begins and `told` where that ends, once their marks were seen."""
 
     number: int
     limit: int
@@ -55,11 +53,12 @@ class _Asking:
     body: int
     closed: int = -1
     excerpt: int = -1
+    told: int = -1
     status: int | None = None
 
 
 _HEADER = re.compile(
-    rb"#[0-9a-f]+ h 1 ([01]) (-1|\d{1,10}) ([0-9a-f]{1,64}|-) ([!-~]{1,64}) [!-~]{1,32} ([^\n]{0,256})\n"
+    rb"#[0-9a-f]+ h 2 (-1|\d{1,10}) ([0-9a-f]{1,64}|-) ([!-~]{1,64}) [!-~]{1,32} ([!-~]{1,64}) ([^\n]{0,256})\n"
 )
 _TIME = rb"(\d{1,12}(?:\.\d{1,9})?)"
 _BEGIN = re.compile(rb"b (\d{1,6}) (\d{1,18}) " + _TIME + rb" [^\n]*")
@@ -82,8 +81,10 @@ def hear(stream: bytes, script: Script) -> Heard:
             asking = _Asking(int(begin[1]), int(begin[2]), float(begin[3]), after)
         elif asking and line.startswith(b"s ") and asking.closed < 0:
             asking.closed, asking.excerpt, asking.status = at, after, _status(line)
+        elif asking and line == b"x" and asking.closed >= 0 > asking.told:
+            asking.told = at
         elif (end := _END.fullmatch(line)) and asking and int(end[1]) == asking.number < len(script.checks):
-            answer = _answer(stream, opening, asking, at, float(end[2]), end[3] == b"1")
+            answer = _answer(stream, asking, at, float(end[2]), end[3] == b"1")
             answers.setdefault(script.checks[asking.number], answer)
             asking = None
         elif line.startswith(b"z "):
@@ -97,7 +98,7 @@ def current(stream: bytes, script: Script) -> str | None:
     at = len(stream)
     while opening and (at := stream.rfind(opening.mark, opening.end, at)) >= 0:
         line, newline, _ = stream[at + len(opening.mark) : at + 512].partition(b"\n")
-        if newline and not line.startswith(b"s "):
+        if newline and line[:2] not in (b"s ", b"x"):
             begin = _BEGIN.fullmatch(line)
             return _name(int(begin[1]), script) if begin else None
     return None
@@ -114,9 +115,9 @@ def _open(stream: bytes, script: Script) -> _Opening | None:
     while (at := stream.find(sign, at + 1)) >= 0:
         found = _HEADER.match(stream, at)
         if found and stream[max(at - 1, 0) : at] in (b"", b"\n"):
-            splits, uid, machine, boot, user = found.groups()
+            uid, machine, boot, key, user = found.groups()
             header = Header(_known(machine), _known(boot), user.decode("utf-8", "replace"), int(uid))
-            return _Opening(header, found.end() - 1, b"\n" + sign, splits == b"1")
+            return _Opening(header, found.end() - 1, b"\n#" + key + b" ")
     return None
 
 
@@ -141,21 +142,15 @@ def _status(line: bytes) -> int | None:
     return int(found[1]) if found else None
 
 
-def _answer(stream: bytes, opening: _Opening, asking: _Asking, at: int, until: float, late: bool) -> Answer:
-    output = _bare(stream[asking.body : at if asking.closed < 0 else asking.closed], opening.splits)
-    excerpt = b"" if asking.excerpt < 0 else stream[asking.excerpt : at]
+def _answer(stream: bytes, asking: _Asking, at: int, until: float, late: bool) -> Answer:
+    """`at`: where the mark of its end begins. Without a status mark everything before that is output."""
+    output = stream[asking.body : at if asking.closed < 0 else asking.closed]
+    excerpt = b"" if asking.closed < 0 else stream[asking.excerpt : at if asking.told < 0 else asking.told]
     return Answer(
         stdout=output[: asking.limit],
-        stderr=(b"\n" + excerpt).replace(b"\n!", b"\n")[1:],
+        stderr=b"".join(line + b"\n" for line in excerpt.split(b"\n") if line),
         status=None if late else asking.status,
         truncated=len(output) > asking.limit,
         timed_out=late,
         seconds=round(max(0.0, until - asking.since), 3),
     )
-
-
-def _bare(framed: bytes, splits: bool) -> bytes:
-    """Output without the space that stands before every line. A newline at its end is the command's own: the one
-    before the next mark belongs to that mark."""
-    output = framed[1:].replace(b"\n ", b"\n")
-    return output.replace(b"\0 ", b"\0") if splits else output

@@ -45,6 +45,11 @@ class ServerReading:
     notes: tuple[str, ...] = ()
 
 
+_NO_STATUS = (
+    "how it ended is not known: it wrote without end to its standard error, or something on the server ended its shell"
+)
+
+
 def read_delivery(plan: ServerPlan, checks: Sequence[CheckPlan], delivery: Delivery | None) -> ServerReading:
     """Reads a server's delivery; None stands for a server that was asked nothing."""
     readings: dict[str, Reading | Cell] = {check: Skipped(why) for check, why in plan.asking.skipped.items()}
@@ -69,6 +74,8 @@ def _read(check: CheckPlan, plan: ServerPlan, script: Script, heard: Heard, repl
         return _failed(check, f"no answer within its {spoken(check.check.timeout)}", answer)
     if answer.truncated:
         return _failed(check, f"its output was truncated: more than {check.check.limit} bytes", answer)
+    if answer.status is None:
+        return _failed(check, _NO_STATUS, answer)
     return _reading(check, answer, plan.asking.parameters[check.check.id])
 
 

@@ -214,7 +214,7 @@ ODD_BYTES = (
 ODD_TEXT = ODD_BYTES.decode("utf-8", "replace")
 _OCTAL = "".join(f"\\{byte:03o}" for byte in ODD_BYTES)
 _FORGED = [
-    "h 1 1 0 - - 0.0 root",
+    "h 2 0 - - 0.0 guess root",
     "b 0 99 0.0 H-000",
     "s 0",
     "e 0 0.0 0",

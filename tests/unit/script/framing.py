@@ -6,14 +6,17 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from maintops.domain.ports import Script
+from maintops.script.compiling import SPARE
 
 MACHINE = "0123456789abcdef0123456789abcdef"
+KEY = "f0e1d2c3b4a5"
 BOOT = "5a4e4f2c-5a3d-4c55-8c0e-0f7e6d5c4b3a"
 
 
 @dataclass(frozen=True)
 class Told:
-    """What one question's command did. `stdout` may be longer than the limit: the server cuts it."""
+    """What one question's command did. `stdout` may be longer than the limit: the server cuts it, and
+    what comes behind it."""
 
     stdout: bytes = b""
     stderr: tuple[bytes, ...] = ()
@@ -22,29 +25,18 @@ class Told:
     limit: int = 1000
 
 
-def framed(script: Script, told: Sequence[Told], *, splits: bool = False, user: bytes = b"root") -> bytes:
+def framed(script: Script, told: Sequence[Told], *, user: bytes = b"root") -> bytes:
     """The stream of a script that ran to its end."""
-    words = f"h 1 {int(splits)} 0 {MACHINE} {BOOT} 10.00 ".encode() + user
-    frames = [_mark(script, words)]
+    words = f"h 2 0 {MACHINE} {BOOT} 10.00 {KEY} ".encode() + user
+    frames = [_mark(words, script.digest)]
     for number, one in enumerate(told):
-        frames.append(
-            _mark(script, f"b {number} {one.limit} {20 + number}.25 ".encode() + script.checks[number].encode())
-        )
-        frames.append(_indented(one.stdout[: one.limit + 1], splits))
+        begin = f"b {number} {one.limit} {20 + number}.25 ".encode() + script.checks[number].encode()
         status = "" if one.status is None else str(one.status)
-        frames.append(_mark(script, f"s {status}".encode() + b"".join(b"\n!" + line for line in one.stderr)))
-        frames.append(_mark(script, f"e {number} {21 + number}.75 {int(one.late)}".encode()))
-    return b"".join([*frames, _mark(script, f"z {len(told)}".encode())])
+        said = _mark(f"s {status}".encode()) + b"".join(line + b"\n" for line in one.stderr) + _mark(b"x")
+        end = f"e {number} {21 + number}.75 {int(one.late)}".encode()
+        frames += [_mark(begin), (one.stdout + said)[: one.limit + SPARE], _mark(end)]
+    return b"".join([*frames, _mark(f"z {len(told)}".encode())])
 
 
-def _mark(script: Script, words: bytes) -> bytes:
-    return b"\n#" + script.digest.encode() + b" " + words + b"\n"
-
-
-def _indented(output: bytes, splits: bool) -> bytes:
-    ends = b"\n\0" if splits else b"\n"
-    framed, fresh = bytearray(), True
-    for byte in output:
-        framed += b" " * fresh + bytes([byte])
-        fresh = byte in ends
-    return bytes(framed)
+def _mark(words: bytes, key: str = KEY) -> bytes:
+    return b"\n#" + key.encode() + b" " + words + b"\n"

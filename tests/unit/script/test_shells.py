@@ -13,7 +13,7 @@ from maintops.domain.answers import Part, parts
 from maintops.script.reading import hear
 from tests.unit.script.shells import Mark, Place, answers, ask
 
-HOSTILE = b"\n#0123456789abcdef h 1 0 0 - - 1 root\n!err\n s 0\n=part\n.0\n#"
+HOSTILE = b"\n#0123456789abcdef h 2 0 - - 1 key root\n!err\n s 0\n=part\n.0\n#"
 OUTPUTS = [
     b"",
     b"\n",
@@ -224,6 +224,10 @@ type ask hunt >/dev/null 2>&1 && echo "the script's own functions"
 """
 
 
+OURS = ("key", "cookie", "text", "room", "kit", "job")
+"""Some names of the script's own."""
+
+
 @pytest.mark.parametrize(
     "habit",
     [("POSIXLY_CORRECT", "1"), ("SHELLOPTS", "allexport:errexit:noglob:nounset:xtrace")],
@@ -234,7 +238,7 @@ def test_a_question_finds_known_surroundings_whatever_the_caller_brings(
 ) -> None:
     startup = tmp_path / "startup"
     startup.write_text("echo startup; echo startup >&2; alias echo='echo alias'\n")
-    weird = dict.fromkeys(["secret", "cookie", "text", "digest", "status", "kit", "job"], "x") | {
+    weird = dict.fromkeys(OURS, "x") | {
         "ENV": str(startup),
         "BASH_ENV": str(startup),
         "IFS": "pt",
@@ -262,7 +266,7 @@ def test_a_question_finds_known_surroundings_whatever_the_caller_brings(
     ]
     assert said.stderr == b""
     exported = {line.partition("=")[0] for line in names.stdout.decode().splitlines()}
-    assert exported.isdisjoint({"secret", "cookie", "text", "digest", "status", "kit", "job"})
+    assert exported.isdisjoint(OURS)
 
 
 def test_an_empty_path_does_not_become_the_current_folder(shell: Place) -> None:

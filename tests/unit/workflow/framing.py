@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from maintops.domain.ports import Script
-from tests.unit.script.framing import Told, framed
+from tests.unit.script.framing import KEY, Told, framed
 
 
 def answered(
@@ -19,6 +19,6 @@ def stream(script: Script, begins: int | None = None, **told: Told) -> bytes:
     whole = framed(script, [told.get(check, Told(check.encode() + b"\n")) for check in script.checks])
     if begins is None:
         return whole
-    mark = b"\n#" + script.digest.encode() + b" b %d " % (begins - 1)
+    mark = b"\n#" + KEY.encode() + b" b %d " % (begins - 1)
     at = whole.index(mark)
     return whole[: whole.index(b"\n", at + 1) + 3]

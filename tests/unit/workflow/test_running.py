@@ -152,6 +152,7 @@ def test_a_deadline_ends_a_run_that_is_finished_all_the_same():
     [
         (answered(b"", timed_out=True, status=124), Outcome.FAILED, "no answer within its 5.0 s"),
         (answered(b"x" * 51, limit=50), Outcome.FAILED, "truncated"),
+        (answered(b"fine\n", status=None), Outcome.FAILED, "how it ended is not known"),
         (answered(b"", status=127, stderr=b"sh: nosuch: not found\n"), Outcome.NOT_MEASURED, "no such command: nosuch"),
     ],
 )

@@ -48,8 +48,8 @@ _NOT_A_WORD = re.compile(r"[^!-~]")
 def compile_script(questions: Sequence[Question], *, become: bool) -> Script:
     """The script that asks these questions in this order; equal questions always give an equal script.
 
-    A question's timeout is rounded up to whole seconds, at least one. Raises UsageError when the script is too large to travel as
-    one argument, and ValueError for two questions of one check or a text with a NUL.
+    A question's timeout is rounded up to whole seconds, at least one. Raises UsageError when the script is too large to
+    travel as one argument, and ValueError for two questions of one check or a text with a NUL.
     """
     checks = tuple(question.check for question in questions)
     if len(set(checks)) < len(checks):

@@ -20,7 +20,7 @@ umask 077
 unset ENV BASH_ENV CDPATH IFS BASH_XTRACEFD POSIXLY_CORRECT BLOCK_SIZE BLOCKSIZE DF_BLOCK_SIZE DU_BLOCK_SIZE \
   LS_BLOCK_SIZE TIME_STYLE TZ QUOTING_STYLE GREP_OPTIONS GREP_COLOR GREP_COLORS CLICOLOR_FORCE FORCE_COLOR COLUMNS \
   LINES LS_COLORS PS_FORMAT PS_PERSONALITY SYSTEMD_LESS SYSTEMD_LOG_LEVEL LESSOPEN LESSCLOSE
-unset key uid machine boot cookie limiter room guard kit clock now before ticks seen over late job stage text signal prey \
+unset key end uid machine boot cookie limiter room guard kit clock now before ticks seen over late job stage text signal prey \
   rows row pid found file rest
 cd /
 PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin${PATH:+:$PATH}
@@ -33,11 +33,11 @@ quit() {
   exit "$1"
 }
 
-# Prints a mark. One that cannot be written means that nobody listens any more: the script ends. But while a slow
+# say MARK [MARK]: prints marks, in one piece (each piece is a packet to encrypt and to read). One that cannot be written means that nobody listens any more: the script ends. But while a slow
 # listener made it wait, the clock may have interrupted it (bash and busybox give up then): that one is tried again.
 say() {
   before=$ticks
-  until printf '\n#%s %s\n' "$key" "$*" >&3; do
+  until printf '\n#%s %s\n' "$key" "$1" ${2:+"$key" "$2"} >&3; do
     [ "$ticks" -gt "$before" ] || quit 1
     before=$ticks
   done
@@ -77,6 +77,7 @@ await() {
 # begin DIGEST
 begin() {
   key=$1
+  end=
   ticks=0
   renice -n 10 -p $$
   ionice -c 3 -p $$
@@ -96,7 +97,7 @@ begin() {
   uid=${uid:-$(id -u)}
   draw
   look
-  say h 2 "${uid:--1}" "$machine" "${boot:--}" "$now" "$text" "$(id -un)"
+  say "h 2 ${uid:--1} $machine ${boot:--} $now $text $(id -un)"
   key=$text
   trap 'ticks=$((ticks + 1))' ALRM
   # Whoever ends this shell (sudo hands signals on) ends what it started.
@@ -118,7 +119,7 @@ ask() {
   over=
   late=0
   look
-  say b "$1" "$3" "$now" "$4"
+  if [ "$end" ]; then say "$end" "b $1 $3 $now $4"; else say "b $1 $3 $now $4"; fi
   (
     {
       ulimit -S -v 100000
@@ -141,7 +142,7 @@ $5" 2>&1 >&6 3>&- 6>&-
     ticks=0
     until await $job || [ "$ticks" -gt 2 ]; do :; done
   }
-  say e "$1" "$now" "$late"
+  end="e $1 $now $late"
 }
 
 # Whether the question's own shell has ended although the job has not: the left one waits for the end of a pipe. Where
@@ -239,6 +240,6 @@ hunt() {
 
 # finish COUNT
 finish() {
-  say z "$1"
+  say "${end:-x}" "z $1"
   quit 0
 }

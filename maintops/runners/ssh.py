@@ -47,6 +47,7 @@ class SshRunner:
         self._known_hosts, self._host_keys, self._clock = known_hosts, host_keys, clock
         self._connect_timeout, self._retries, self._pulse_every = connect_timeout, retries, pulse_every
         self._books: dict[tuple[Path, ...], KnownHosts] = {}
+        self._found: dict[str, tuple[Server, Address]] = {}
         self._reading = threading.Lock()
 
     def refusal(self, server: Server) -> str | None:
@@ -96,6 +97,15 @@ class SshRunner:
         return None
 
     def _address(self, server: Server) -> Address:
+        """A server's address; read once, as it is asked for when engines are chosen and again when it is the server's
+        turn."""
+        whose, address = self._found.get(server.name, (None, None))
+        if whose is not server or address is None:
+            address = self._read(server)
+            self._found[server.name] = (server, address)
+        return address
+
+    def _read(self, server: Server) -> Address:
         address = read_address(server, self._around)
         for hop in address.hops:
             if (key := hardware_key(hop)) is not None:

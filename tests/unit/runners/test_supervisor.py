@@ -181,7 +181,9 @@ def test_what_goes_wrong_is_told(tmp_path: Path, board: Path) -> None:
     (tmp_path / "ansible_runner.py").write_text("raise OSError('no space left')")
     process = start(board)
     give(process, job(tmp_path / "maintops-6", 0))
-    told = process.communicate(timeout=20)[0]
+    assert process.stdout
+    told = process.stdout.read()  # standard input stays open: whoever closes it wants no more
+    process.communicate(timeout=20)
     assert json.loads(told) == {"text": "[ERROR]: Ansible could not be run: OSError: no space left"}
 
 

@@ -52,6 +52,13 @@ check: lint test   ## everything: what CI runs
 bench: $(VENV)/.dev .venv-bench/.done   ## speed, side by side, as ratios
 	$(BIN)/python -m benchmarks
 
+.PHONY: lab lab-down
+lab: system $(VENV)/.dev   ## bring a lab of booted containers up (root), and say how to use it
+	@$(BIN)/python -m tests.lab.standing up
+
+lab-down:        ## take the lab down; its images stay
+	@$(BIN)/python -m tests.lab.standing down
+
 .PHONY: system
 system:
 	sh tests/lab/system.sh

@@ -39,7 +39,8 @@ def for_every_local_mount(body: str) -> str:
     """sh that runs `body` once for every local file system, the first mount of each.
 
     `body` may use $device, $point (as written in /proc/mounts, without any space), $type, $options and $path (the mount
-    point itself). A mount on a plain file (a container's /etc/hosts) is passed over.
+    point itself; `printf %b` wants a zero before the three digits, and without it takes a digit of the name for the
+    last of them). A mount on a plain file (a container's /etc/hosts) is passed over.
     """
     return f"""seen=' '
 while read -r device point type options rest; do
@@ -49,8 +50,12 @@ while read -r device point type options rest; do
     *) case $type:$point in {"|".join(f"{one}:*" for one in NAMED_OTHERWISE)}|overlay:/) ;; *) continue ;; esac ;;
   esac
   case $seen in *" $device "*) continue ;; esac
-  path=$(printf '%b_' "$point")
-  path=${{path%_}}
+  path=$point
+  case $point in *\\\\*)
+    path=$(printf '%s\\n' "$point" | sed 's/\\\\/\\\\0/g')
+    path=$(printf '%b_' "$path")
+    path=${{path%_}}
+  esac
   [ -f "$path" ] && continue
   seen="$seen$device "
   {body}

@@ -8,6 +8,7 @@ from typing import NoReturn, TypeVar
 
 import pytest
 
+from tests.lab.containers import Containers
 from tests.lab.fleet import Fleet
 from tests.lab.sshd import FleetUnavailable
 
@@ -45,3 +46,14 @@ def fleet(every_fleet: Fleet) -> Iterator[Fleet]:
     """The fleet of the session, s001 to s006; what a module adds is gone after it."""
     with every_fleet.visited():
         yield every_fleet
+
+
+@pytest.fixture(scope="session")
+def containers() -> Iterator[Containers]:
+    """Three booted containers, lab1 to lab3, for the whole session. Whatever a test does to one it undoes."""
+    made = Containers(count=3)
+    need(made.__enter__)
+    try:
+        yield made
+    finally:
+        made.stop()

@@ -20,7 +20,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import pytest
 
@@ -35,6 +35,17 @@ GLANCE = 0.02
 Cells = dict[str, list[dict[str, Any]]]
 
 
+class Servers(Protocol):
+    """A fleet, or a lab of containers."""
+
+    @property
+    def known_hosts(self) -> Path:
+        """The file that holds every server's key."""
+
+    def variables(self, name: str) -> dict[str, Any]:
+        """A server's Ansible variables."""
+
+
 @dataclass
 class Desk:
     """Where a person sits: `folder` holds the home, the current folder and the temporary one; all of it is new.
@@ -44,7 +55,7 @@ class Desk:
     """
 
     folder: Path
-    fleet: Fleet
+    fleet: Servers
     environment: Mapping[str, str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -133,6 +144,10 @@ class Ended:
         """The one cell of a check without subjects."""
         (found,) = self.cells(name)[check]
         return found
+
+    def outcomes_of(self, name: str) -> list[str]:
+        """The outcome of every cell of a server."""
+        return [str(one["outcome"]) for one in self.server(name)["checks"]]
 
     def outcomes(self, name: str) -> dict[str, str]:
         """Check -> outcome, of checks without subjects."""

@@ -116,6 +116,7 @@ nas:/export /mnt/nas nfs4 rw 0 0
 /dev/sdb1 PLACE/two\040words xfs rw 0 0
 /dev/sdc1 PLACE/a\040file ext4 rw 0 0
 /dev/sdd1 PLACE/back\134slash ext4 rw 0 0
+/dev/sdf1 PLACE/disk\0402\040\1340 ext4 rw 0 0
 /dev/sde1 PLACE/$(touch${IFS}canary) ext4 rw 0 0
 """
 
@@ -134,6 +135,7 @@ def test_the_question_asks_each_local_file_system_once(shell: str, tmp_path: Pat
             "/tank",
             f"{tmp_path}/two words",
             f"{tmp_path}/back\\slash",
+            f"{tmp_path}/disk 2 \\0",
             f"{tmp_path}/$(touch${{IFS}}canary)",
         )
     ]

@@ -1,0 +1,199 @@
+"""Faults as calls, each undone at its end:
+
+    with service_fails(lab.server("lab1")):
+        ...  # the daily check finds lab-victim.service
+
+Every fault has a test that shows it from inside the server (tests/lab/test_faults.py). How to add one: docs/lab.md.
+"""
+
+from __future__ import annotations
+
+import shlex
+import subprocess
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, contextmanager
+from pathlib import Path
+
+from tests.lab.containers import Container
+from tests.lab.sshd import make_key, program
+
+VICTIM = "lab-victim.service"
+FULL, SECOND = "/srv/full", "eth1"
+HOSTILE = "/srv/{{ 7*7 }}$(touch canary)`touch canary`<b>"
+
+
+@contextmanager
+def service_fails(server: Container) -> Iterator[str]:
+    """A unit that has failed; its name."""
+    server.write(f"/etc/systemd/system/{VICTIM}", "[Service]\nExecStart=/bin/false\n")
+    server.run("systemctl daemon-reload")
+    server.try_to(f"systemctl start {VICTIM}; sleep 0.2")
+    try:
+        yield VICTIM
+    finally:
+        server.run(f"rm /etc/systemd/system/{VICTIM}; systemctl reset-failed {VICTIM}; systemctl daemon-reload")
+
+
+@contextmanager
+def a_disk(server: Container, point: str, *, read_only: bool = False) -> Iterator[str]:
+    """A small disk of its own (a loop device with ext4), mounted; its mount point."""
+    image = server.folder / "disk.img"
+    with image.open("wb") as file:
+        file.truncate(8 * 1024 * 1024)
+    subprocess.run([program("mkfs.ext4", "e2fsprogs"), "-q", "-F", "-m", "0", str(image)], check=True)
+    device = _host("losetup", "--find", "--show", str(image)).strip()
+    try:
+        number = device.removeprefix("/dev/loop")
+        server.run(f"mkdir -p {shlex.quote(point)}")
+        server.from_outside("mknod", device, "b", "7", number)
+        server.from_outside("mount", "-t", "ext4", "-o", "ro" if read_only else "rw", device, point)
+        try:
+            yield point
+        finally:
+            server.from_outside("umount", point)
+            server.run(f"rm -f {device}; rmdir {shlex.quote(point)}")
+    finally:
+        _host("losetup", "--detach", device)
+        image.unlink()
+
+
+@contextmanager
+def disk_full(server: Container, point: str = FULL) -> Iterator[str]:
+    """A file system without room (a disk of its own has to be mounted there); its mount point."""
+    fill = shlex.quote(f"{point}/fill")
+    server.try_to(f"dd if=/dev/zero of={fill} bs=64k")
+    try:
+        yield point
+    finally:
+        server.run(f"rm {fill}")
+
+
+@contextmanager
+def read_only_root(server: Container) -> Iterator[str]:
+    """A root file system that the kernel lets nobody write to; its mount point."""
+    server.from_outside("mount", "-o", "remount,ro", "/")
+    try:
+        yield "/"
+    finally:
+        server.from_outside("mount", "-o", "remount,rw", "/")
+
+
+@contextmanager
+def a_link(server: Container) -> Iterator[str]:
+    """A second interface, with a cable to nowhere; its name."""
+    server.network("link", "add", SECOND, "type", "veth", "peer", "name", f"{SECOND}far")
+    for end in (SECOND, f"{SECOND}far"):
+        server.network("link", "set", end, "up")
+    try:
+        yield SECOND
+    finally:
+        server.network("link", "delete", SECOND)
+
+
+@contextmanager
+def link_down(server: Container) -> Iterator[str]:
+    """The cable of the second interface is pulled (there has to be one); its name."""
+    server.network("link", "set", f"{SECOND}far", "down")
+    try:
+        yield SECOND
+    finally:
+        server.network("link", "set", f"{SECOND}far", "up")
+
+
+@contextmanager
+def packet_loss(server: Container, percent: int = 30) -> Iterator[None]:
+    """Packets that arrive are lost at random."""
+    server.run(
+        "nft add table inet loss && nft add chain inet loss in '{ type filter hook prerouting priority -300; }' && "
+        f"nft add rule inet loss in numgen random mod 100 '<' {percent} counter drop"
+    )
+    try:
+        yield
+    finally:
+        server.run("nft delete table inet loss")
+
+
+@contextmanager
+def server_never_returns(server: Container) -> Iterator[None]:
+    """A reboot after which nobody can reach it: its link stays down."""
+    outside = server.link
+    _host("ip", "link", "set", outside, "down")
+    try:
+        server.reboot()
+        yield
+    finally:
+        _host("ip", "link", "set", outside, "up")
+        server.wait()
+
+
+def power_loss(server: Container) -> None:
+    """Its power goes away, without a warning, and comes back; it boots."""
+    server.cut_power()
+
+
+@contextmanager
+def host_key_changes(server: Container) -> Iterator[None]:
+    """It shows another host key than the one that is known."""
+    place = "/etc/ssh/ssh_host_ed25519_key"
+    other = server.folder / "other_key"
+    make_key(other)
+    server.run(f"cp -p {place} {place}.lab")
+    server.write(place, other.read_text())
+    server.run("systemctl restart ssh")
+    try:
+        yield
+    finally:
+        server.run(f"mv {place}.lab {place}; systemctl restart ssh")
+        for file in (other, Path(f"{other}.pub")):
+            file.unlink()
+
+
+@contextmanager
+def sudo_password_wrong(server: Container) -> Iterator[None]:
+    """sudo asks for a password, and the inventory has a wrong one."""
+    server.run("echo keeper:Right-Canary-31 | chpasswd; sed -i s/NOPASSWD:// /etc/sudoers.d/keeper")
+    server.variables["ansible_become_password"] = "Wrong-Canary-32"
+    server.lab.write()
+    try:
+        yield
+    finally:
+        del server.variables["ansible_become_password"]
+        server.lab.write()
+        server.run("echo 'keeper:*' | chpasswd -e; sed -i 's/ALL=(ALL) */&NOPASSWD: /' /etc/sudoers.d/keeper")
+
+
+@contextmanager
+def instead_of(server: Container, tool: str, text: str) -> Iterator[None]:
+    """A tool that does something else: a script of this text stands before it in the PATH."""
+    place = f"/usr/local/sbin/{tool}"
+    server.write(place, f"#!/bin/sh\n{text}\n")
+    server.run(f"chmod 755 {place}")
+    try:
+        yield
+    finally:
+        server.run(f"rm {place}")
+
+
+@contextmanager
+def hangs(server: Container, tool: str = "systemctl") -> Iterator[None]:
+    """A tool that never ends."""
+    with instead_of(server, tool, "exec sleep 3600"):
+        yield
+
+
+@contextmanager
+def floods_output(server: Container, tool: str = "systemctl") -> Iterator[None]:
+    """A tool that never stops talking."""
+    with instead_of(server, tool, "exec yes 'a flood of output that says nothing at all'"):
+        yield
+
+
+def hostile_facts(server: Container) -> AbstractContextManager[str]:
+    """A file system without room at a place whose name is a template, a command and a tag (a disk of its own has to be
+    mounted there); the name."""
+    return disk_full(server, HOSTILE)
+
+
+def _host(name: str, *words: str) -> str:
+    done = subprocess.run([program(name, "util-linux"), *words], check=True, capture_output=True, text=True)
+    return done.stdout

@@ -1,0 +1,50 @@
+"""`make lab` and `make lab-down`: a lab that stands until it is taken down."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+
+from tests.lab.containers import Containers, owners, remove
+from tests.lab.sshd import FleetUnavailable
+
+
+def main() -> int:
+    """Brings a lab up and says how to use it, or takes every lab of this machine that was kept down."""
+    parser = argparse.ArgumentParser(prog="python -m tests.lab.standing", description=__doc__)
+    parser.add_argument("what", choices=["up", "down"])
+    parser.add_argument("--servers", type=int, default=6, help="how many containers (default 6)")
+    chosen = parser.parse_args()
+    try:
+        return _up(chosen.servers) if chosen.what == "up" else _down()
+    except FleetUnavailable as error:
+        sys.stderr.write(f"no lab: {error}\n")
+        return 1
+
+
+def _up(count: int) -> int:
+    with Containers(count, kept=True) as lab:
+        first = lab.server(lab.names[0])
+        login = f"ssh -i {lab.key} -o UserKnownHostsFile={lab.known_hosts} keeper@{first.address}"
+        sys.stdout.write(
+            f"{count} servers, lab {lab.name}; `make lab-down` removes it\n\n"
+            f"  inventory    {lab.inventory}\n"
+            f"  known hosts  {lab.known_hosts}\n"
+            f"  key          {lab.key}\n\n"
+            f"  maintops run daily-check -i {lab.inventory}\n"
+            f"  {login}\n"
+            f"  podman exec -it {first.container} bash\n"
+        )
+    return 0
+
+
+def _down() -> int:
+    for name, owner in owners().items():
+        if not owner:
+            remove(name)
+            sys.stdout.write(f"lab {name} is gone\n")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

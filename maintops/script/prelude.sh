@@ -58,13 +58,16 @@ draw() {
 # (`tick 3>&-` would not do: dash keeps a copy of what it closes for a function, and the answer would never end.)
 tick() {
   exec 3>&-
-  trap 'kill $!; wait $!; exit' TERM
+  # dash and busybox end a shell that cannot fork; without a clock nothing would ever be ended any more.
+  trap 'kill -TERM $$' EXIT
+  trap 'trap - EXIT; kill $!; wait $!; exit' TERM
   while :; do
     sleep 1 &
     wait $!
-    case $? in 126 | 127) exit ;; esac
-    kill -ALRM $$ || exit
+    case $? in 126 | 127) break ;; esac
+    kill -ALRM $$ || break
   done
+  trap - EXIT
 }
 
 # await PID: waits for a child; fails where only the clock ended the waiting. The process is a better witness than the
@@ -162,7 +165,7 @@ has_ended() {
 tend() {
   [ "$ticks" -gt "$seen" ] || return
   seen=$ticks
-  [ "$over" ] || { has_ended && over=$ticks; }
+  if has_ended; then over=${over:-$ticks}; else over=; fi
   stage=$((ticks - $2 - 1))
   case $stage in
     -*)
@@ -178,15 +181,22 @@ tend() {
       [ "$over" ] || late=1
       chase TERM "$1" &
       ;;
-    [1-3]) chase KILL "$1" & ;;
+    [1-3])
+      [ "$over" ] || late=1
+      chase KILL "$1" &
+      ;;
     [4-7]) ;;
     [89])
       # Something out of reach (in the middle of I/O that never ends, or another user's) holds the output open: now
       # the machinery itself goes.
-      late=1
+      [ "$over" ] || late=1
       hunt KILL $$
       ;;
-    *) quit 1 ;;
+    *)
+      look
+      say "e $1 $now 1"
+      quit 1
+      ;;
   esac
 }
 

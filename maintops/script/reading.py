@@ -117,7 +117,7 @@ def _open(stream: bytes, script: Script) -> _Opening | None:
         if found and stream[max(at - 1, 0) : at] in (b"", b"\n"):
             uid, machine, boot, key, user = found.groups()
             header = Header(_known(machine), _known(boot), user.decode("utf-8", "replace"), int(uid))
-            return _Opening(header, found.end() - 1, b"\n#" + key + b" ")
+            return _Opening(header, found.end() - 1, b"#" + key + b" ")
     return None
 
 
@@ -126,14 +126,18 @@ def _known(word: bytes) -> str:
 
 
 def _marks(stream: bytes, opening: _Opening) -> Iterator[tuple[int, bytes, int]]:
-    """Every whole mark behind the header: where it begins (its newline included), its words, where its line ends."""
+    """Every whole mark behind the header: where it begins (its newline included), its words, where its line ends.
+
+    bash writes line by line, so something that was left behind can write between a mark and its newline: nobody can
+    guess the key, and it stands for itself.
+    """
     after = opening.end
     while (at := stream.find(opening.mark, after)) >= 0:
         start = at + len(opening.mark)
         end = stream.find(b"\n", start)
         if end < 0:
             return
-        yield at, stream[start:end], end + 1
+        yield at - (at > after and stream[at - 1 : at] == b"\n"), stream[start:end], end + 1
         after = end
 
 

@@ -46,7 +46,8 @@ class ServerReading:
 
 
 _NO_STATUS = (
-    "how it ended is not known: it wrote without end to its standard error, or something on the server ended its shell"
+    "how it ended is not known: it wrote without end to its standard error, something that it left behind held its "
+    "output open, or something on the server ended its shell"
 )
 
 

@@ -250,7 +250,7 @@ def test_a_process_out_of_reach_is_waited_for_no_longer() -> None:
     assert len(left) == len(PRESENT)  # nobody could find them: their environments and their parents tell nothing
     for heard in every:
         assert heard.complete
-        assert heard.answers["A"].timed_out
+        assert (heard.answers["A"].status, heard.answers["A"].timed_out) == (None, False)
         assert heard.answers["B"].stdout == b"after\n"
 
 
@@ -300,5 +300,16 @@ def test_a_server_without_proc_and_timeout_gives_up_at_a_hung_question(
     script = ask("echo fine", "sleep 300", "echo never", timeout=1)
     heard, status = _without_proc(script, find_place("dash", "neither").tools, tick=0.15)
     assert status == 1
-    assert (heard.begun, heard.complete) == ("B", False)
+    assert (heard.begun, heard.complete) == (None, False)
     assert heard.answers["A"].stdout == b"fine\n"
+    assert heard.answers["B"].timed_out
+    assert "C" not in heard.answers
+
+
+def test_a_mark_is_found_where_its_newline_was_pushed_away() -> None:
+    script = ask("echo fine")
+    stream = Place("dash").stream(script)
+    key = stream.split(b" ")[7]
+    assert stream.count(b"\n#" + key + b" s ") == 1
+    pushed = stream.replace(b"\n#" + key + b" s ", b"\n junk#" + key + b" s ")
+    assert hear(pushed, script).answers["A"].status == 0

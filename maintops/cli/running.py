@@ -78,7 +78,8 @@ def _cancelling(stopping: Stopping) -> Iterator[None]:
         if stopping.cancelled:
             raise KeyboardInterrupt
         stopping.cancel()
-        say("stopping: what is under way is cut off and recorded (again: stop at once)")
+        say("stopping: nothing is waited for any longer, and what came is recorded (again: stop at once);")
+        say("a check that is running on a server ends there at its timeout at the latest")
 
     before = {number: signal.signal(number, on_signal) for number in (signal.SIGINT, signal.SIGTERM)}
     try:

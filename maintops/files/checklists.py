@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 
 ENDINGS = (".yml", ".yaml")
 _MARK = re.compile(rb"^(\{\s*)?[\"']?checklist[\"']?\s*:", re.MULTILINE)
+_SUSPECT = re.compile(rb"^(\{\s*)?[\"']?(checklist|checks|cadence)[\"']?\s*:", re.MULTILINE)
 
 
 def read_checklist(path: Path | str, catalogue: Catalogue) -> Checklist:
@@ -48,14 +49,15 @@ def read_checklist(path: Path | str, catalogue: Catalogue) -> Checklist:
 # --- where they lie --------------------------------------------------------------------------------------------------
 
 
-def is_checklist(path: Path) -> bool:
-    """Whether a file calls itself a checklist: it has the key `checklist` at its left margin. A file that cannot be
-    read counts as one, so that reading it says why."""
+def is_checklist(path: Path, *, suspected: bool = False) -> bool:
+    """Whether a file calls itself a checklist: it has the key `checklist` at its left margin; `suspected`: or `checks`
+    or `cadence`. A file that cannot be read counts as one, so that reading it says why."""
+    mark = _SUSPECT if suspected else _MARK
     try:
         if not stat.S_ISREG(path.stat().st_mode):
             return False
         with path.open("rb") as stream:
-            return _MARK.search(stream.read(LARGEST_FILE)) is not None
+            return mark.search(stream.read(LARGEST_FILE)) is not None
     except OSError:
         return True
 

@@ -16,7 +16,8 @@ if TYPE_CHECKING:
 
 def lint(paths: Iterable[Path | str], catalogue: Catalogue) -> list[Mistake]:
     """Every mistake, sorted by place. A file that is named is read as a checklist whatever it holds; in a folder (and
-    the folders in it, hidden ones left out) the YAML files that call themselves one are."""
+    the folders in it, hidden ones left out) the YAML files that call themselves one are, or have what only one has: the
+    key `checklist` may be what is misspelled."""
     mistakes: set[Mistake] = set()
     for path in paths:
         for file in _checklists(Path(path)):
@@ -34,5 +35,5 @@ def _checklists(path: Path) -> Iterator[Path]:
     for folder, folders, files in os.walk(path):
         folders[:] = sorted(name for name in folders if not name.startswith("."))
         for name in sorted(files):
-            if name.endswith(ENDINGS) and is_checklist(Path(folder, name)):
+            if name.endswith(ENDINGS) and is_checklist(Path(folder, name), suspected=True):
                 yield Path(folder, name)

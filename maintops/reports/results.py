@@ -57,13 +57,15 @@ class Group:
 
 @dataclass(frozen=True, slots=True)
 class Gap:
-    """What one server did not answer: `checks` for the reason `why`; `whole` where it answered nothing at all."""
+    """What one server did not answer: `checks` for the reason `why`; `whole` where it answered nothing at all, `alone`
+    where this is the reason for all of it."""
 
     record: ServiceRecord
     outcome: Outcome
     why: str
     checks: tuple[str, ...]
     whole: bool
+    alone: bool
 
 
 def complete(run: Run, records: Iterable[ServiceRecord]) -> tuple[ServiceRecord, ...]:
@@ -156,9 +158,21 @@ def _gaps(record: ServiceRecord) -> Iterator[Gap]:
     for cell in record.cells:
         if cell.outcome in UNANSWERED:
             found.setdefault((cell.outcome, cell.message), []).append(cell.check)
-    whole = all(cell.outcome in UNANSWERED for cell in record.cells)
+    whole = not _answered(record)
     for (outcome, why), checks in found.items():
-        yield Gap(record, outcome, why or listed(record.notes, 3), tuple(dict.fromkeys(checks)), whole)
+        yield Gap(
+            record,
+            outcome,
+            why or listed(record.notes, 3),
+            tuple(dict.fromkeys(checks)),
+            whole,
+            whole and len(found) == 1,
+        )
+
+
+def _answered(record: ServiceRecord) -> bool:
+    """Whether the server itself said anything: what is skipped was never asked."""
+    return any(cell.outcome not in UNANSWERED and cell.outcome is not Outcome.SKIPPED for cell in record.cells)
 
 
 def headline(records: Sequence[ServiceRecord]) -> str:
@@ -169,7 +183,12 @@ def headline(records: Sequence[ServiceRecord]) -> str:
 def _attention_sentence(records: Sequence[ServiceRecord]) -> str:
     found = attention(records)
     if not found:
-        return f"{plural(len(records), 'server')} planned, nothing found that needs attention."
+        planned = f"{plural(len(records), 'server')} planned"
+        if not gaps(records):
+            return f"{planned}, nothing found that needs attention."
+        if not any(map(_answered, records)):
+            return f"{planned}, and not one answer."
+        return f"{planned}, nothing found that needs attention where there was an answer."
     servers = len({row.record.server for row in found})
     who = "The server" if len(records) == 1 else f"{servers:,} of {len(records):,} servers"
     counts = tally(row.cell for row in found)

@@ -160,7 +160,7 @@ def _group(group: Group, titles: Mapping[str, str]) -> list[Piece]:
 
 def _gap(gap: Gap) -> list[Piece]:
     state = word(gap.outcome)
-    checks = "every check" if gap.whole else f"{plural(len(gap.checks), 'check')}: {listed(gap.checks, _PLACES)}"
+    checks = "every check" if gap.alone else f"{plural(len(gap.checks), 'check')}: {listed(gap.checks, _PLACES)}"
     return [(state, _STYLES[state]), *_texts(gap.record.server, gap.why or "no reason given", checks)]
 
 

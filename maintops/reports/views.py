@@ -246,7 +246,7 @@ def _gap(gap: Gap, context: _Context) -> GapView:
         server=_line(gap.record.server, _NAME),
         verdict=word(gap.outcome),
         why=_line(gap.why, _MESSAGE) or "no reason given",
-        checks="every check" if gap.whole else _line(some, _LONG),
+        checks="every check" if gap.alone else _line(some, _LONG),
     )
 
 

@@ -13,7 +13,7 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Literal
 
-from maintops.errors import MaintopsError, UsageError
+from maintops.errors import MaintopsError, NothingSelected
 from maintops.settings import Settings
 
 LEAST_SPACE = 200 * 1024 * 1024
@@ -134,13 +134,16 @@ def _space(url: str) -> Examined:
 
 
 def _inventory(settings: Settings, count: Callable[[], int]) -> Examined:
-    told = ", ".join(settings.inventory) or "none"
+    if not settings.inventory:
+        return Examined("inventory", "note", "none", "give one with -i, or set inventory in maintops.yml")
+    told = ", ".join(settings.inventory)
     try:
-        return Examined("inventory", "good", f"{told}: {count()} servers")
-    except UsageError as error:
+        servers = count()
+        return Examined("inventory", "good", f"{told}: {servers} server{'' if servers == 1 else 's'}")
+    except NothingSelected as error:
         return Examined("inventory", "note", told, str(error))
     except MaintopsError as error:
-        return Examined("inventory", "bad", told, str(error))
+        return Examined("inventory", "bad", f"{told}: it cannot be read", str(error))
 
 
 def _printed(command: Sequence[str]) -> str:

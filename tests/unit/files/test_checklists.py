@@ -446,11 +446,12 @@ def test_lint_walks_folders_and_reads_what_is_named(folder: Path) -> None:
     bad = written(deep, "checklist: 5\n", "bad.yaml")
     broken = written(deep, "{checklist: [\n", "broken.yml")
     other = written(deep, "all: {hosts: {}}\n", "inventory.yml")
+    misspelled = written(deep, "checklst: bar\nchecks: []\n", "misspelled.yml")
     written(deep, "nothing: {checklist: 5}\n  checklist: 5\n", "nested.yml")
     hidden = folder / ".hidden"
     hidden.mkdir()
     written(hidden, "checklist: 5\n")
-    assert {mistake.file for mistake in lint([folder], CATALOGUE)} == {str(bad), str(broken)}
+    assert {mistake.file for mistake in lint([folder], CATALOGUE)} == {str(bad), str(broken), str(misspelled)}
     assert {mistake.file for mistake in lint([other, folder / "nosuch.yml"], CATALOGUE)} == {
         str(other),
         str(folder / "nosuch.yml"),

@@ -72,6 +72,16 @@ def test_gaps_tell_a_silent_server_from_one_that_answered_in_part() -> None:
     assert (died.outcome, died.whole, len(died.checks)) == (Outcome.UNKNOWN, False, 7)
 
 
+def test_two_reasons_on_a_silent_server_are_not_each_for_every_check() -> None:
+    died = record("a", [cell("A-1", Outcome.UNKNOWN, message="cut"), cell("A-2", Outcome.NOT_REACHED, message="late")])
+    assert [(gap.checks, gap.whole, gap.alone) for gap in gaps([died])] == [
+        (("A-1",), True, False),
+        (("A-2",), True, False),
+    ]
+    dark = record("b", [cell("A-1", Outcome.UNREACHABLE, message="x"), cell("A-2", Outcome.UNREACHABLE, message="x")])
+    assert [(gap.whole, gap.alone) for gap in gaps([dark])] == [(True, True)]
+
+
 def test_the_headline_counts_servers_and_findings() -> None:
     _, records = samples.fleet()
     assert headline(records) == (
@@ -79,6 +89,11 @@ def test_the_headline_counts_servers_and_findings() -> None:
         "1 server answered only in part. 5 results could not be measured."
     )
     assert headline([record("a", [cell("A-1")])]) == "1 server planned, nothing found that needs attention."
+    dark = record("b", [cell("A-1", Outcome.UNREACHABLE), cell("A-2", Outcome.SKIPPED)])
+    assert headline([dark]) == "1 server planned, and not one answer. 1 server was unreachable."
+    assert headline([record("a", [cell("A-1")]), dark]) == (
+        "2 servers planned, nothing found that needs attention where there was an answer. 1 server was unreachable."
+    )
     bad = samples.attention("A-1", Severity.WARNING, "x")
     assert headline([record("a", [bad])]) == "The server needs attention: 1 warning."
 

@@ -6,9 +6,9 @@ import os
 
 from hypothesis import settings
 
-from tests.lab.fixtures import containers, every_fleet, fleet
+from tests.lab.fixtures import containers, every_fleet, fleet, machine
 
-__all__ = ["containers", "every_fleet", "fleet"]  # one of each for a whole session: imported here alone
+__all__ = ["containers", "every_fleet", "fleet", "machine"]  # one of each for a whole session: imported here alone
 
 # how long an example takes says something about the machine's load, nothing about the code
 settings.register_profile("house", deadline=None, print_blob=True)

@@ -15,6 +15,7 @@ from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 
 from tests.lab.containers import Container
+from tests.lab.machines import Machine
 from tests.lab.sshd import make_key, program
 
 VICTIM = "lab-victim.service"
@@ -192,6 +193,61 @@ def hostile_facts(server: Container) -> AbstractContextManager[str]:
     """A file system without room at a place whose name is a template, a command and a tag (a disk of its own has to be
     mounted there); the name."""
     return disk_full(server, HOSTILE)
+
+
+# --- of virtual machines ----------------------------------------------------------------------------------------------
+
+
+@contextmanager
+def disk_fails_smart(machine: Machine) -> Iterator[str]:
+    """The NVMe drive says of itself that it is not reliable any more; its device."""
+    drive = {"path": "/machine/peripheral/nvme0", "property": "smart_critical_warning"}
+    machine.monitor("qom-set", **drive, value=4)
+    try:
+        yield "/dev/nvme0"
+    finally:
+        machine.monitor("qom-set", **drive, value=0)
+
+
+@contextmanager
+def a_raid(machine: Machine) -> Iterator[str]:
+    """A RAID1 of the two small disks, in sync; its name."""
+    make = "mdadm --create /dev/md0 --run --level=1 --raid-devices=2 --metadata=1.2 /dev/vdb /dev/vdc"
+    machine.run(f"{make} && mdadm --wait /dev/md0; true")
+    try:
+        yield "md0"
+    finally:
+        machine.run("mdadm --stop /dev/md0 && mdadm --zero-superblock /dev/vdb /dev/vdc")
+
+
+@contextmanager
+def raid_degrades(machine: Machine) -> Iterator[str]:
+    """One disk of the RAID has failed (there has to be one); the RAID's name. Undone: it is in sync again."""
+    machine.run("mdadm /dev/md0 --fail /dev/vdc")
+    try:
+        yield "md0"
+    finally:
+        machine.run("mdadm /dev/md0 --remove /dev/vdc && mdadm /dev/md0 --add /dev/vdc && mdadm --wait /dev/md0; true")
+
+
+@contextmanager
+def clock_steps(machine: Machine, seconds: int = 7200) -> Iterator[None]:
+    """The clock is wrong from one moment to the next."""
+    machine.run(f"systemctl stop systemd-timesyncd; date -s @$(($(date +%s) + {seconds})) >/dev/null")
+    try:
+        yield
+    finally:
+        machine.run(f"date -s @$(($(date +%s) - {seconds})) >/dev/null; systemctl start systemd-timesyncd")
+
+
+@contextmanager
+def stands_still(machine: Machine) -> Iterator[None]:
+    """A server that answers nobody and never will: its processors are stopped."""
+    machine.monitor("stop")
+    try:
+        yield
+    finally:
+        machine.monitor("cont")
 
 
 def _host(name: str, *words: str) -> str:

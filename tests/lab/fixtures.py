@@ -10,6 +10,7 @@ import pytest
 
 from tests.lab.containers import Containers
 from tests.lab.fleet import Fleet
+from tests.lab.machines import Machine
 from tests.lab.sshd import FleetUnavailable
 
 Made = TypeVar("Made")
@@ -52,6 +53,17 @@ def fleet(every_fleet: Fleet) -> Iterator[Fleet]:
 def containers() -> Iterator[Containers]:
     """Three booted containers, lab1 to lab3, for the whole session. Whatever a test does to one it undoes."""
     made = Containers(count=3)
+    need(made.__enter__)
+    try:
+        yield made
+    finally:
+        made.stop()
+
+
+@pytest.fixture(scope="session")
+def machine() -> Iterator[Machine]:
+    """One virtual machine, vm1, for the whole session. Whatever a test does to it it undoes."""
+    made = Machine()
     need(made.__enter__)
     try:
         yield made

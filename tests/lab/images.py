@@ -90,6 +90,8 @@ END
 systemctl --root="$1" enable --quiet systemd-networkd
 printf 'ipmi_si\\nipmi_devintf\\nraid1\\n' >"$1"/etc/modules-load.d/lab.conf
 mkdir "$1"/etc/lab
+echo vm1 >"$1"/etc/hostname
+printf '127.0.0.1 localhost\\n127.0.1.1 vm1\\n' >"$1"/etc/hosts
 printf '/dev/vda / ext4 defaults 0 1\\nLABEL=labseed /etc/lab ext4 ro 0 0\\n' >"$1"/etc/fstab
 cat >"$1"/etc/ssh/sshd_config.d/lab.conf <<END
 HostKey /etc/lab/ssh_host_ed25519_key

@@ -47,6 +47,7 @@ class Machine:
         self.name, self._memory = name, memory
         self._process: subprocess.Popen[bytes] | None = None
         self._monitor: socket.socket | None = None
+        self.known_hosts = Path()
 
     # --- life ---------------------------------------------------------------------------------------------------------
 
@@ -197,9 +198,9 @@ class Machine:
                 return said["return"]
         raise AssertionError(f"{self.name} is gone")
 
-    @property
-    def variables(self) -> dict[str, Any]:
-        """Its Ansible variables."""
+    def variables(self, name: str) -> dict[str, Any]:
+        """Its Ansible variables (it is the only server here)."""
+        assert name == self.name
         return {
             "ansible_host": ADDRESS,
             "ansible_port": self.port,

@@ -6,7 +6,7 @@ has() { command -v "$1" >/dev/null 2>&1 || [ -x "/usr/sbin/$1" ]; }
 has sshd || need="$need openssh-server"
 has ssh || need="$need openssh-client"
 has sudo || need="$need sudo"
-has podman || need="$need podman"
+has podman || need="$need podman netavark"
 has runc || need="$need runc"
 has debootstrap || need="$need debootstrap"
 has mkfs.ext4 || need="$need e2fsprogs"

@@ -53,7 +53,7 @@ bench: $(VENV)/.dev .venv-bench/.done   ## speed, side by side, as ratios
 	$(BIN)/python -m benchmarks
 
 .PHONY: lab lab-down
-lab: system $(VENV)/.dev   ## bring a lab of booted containers up (root), and say how to use it
+lab: system $(VENV)/.dev   ## bring a lab up: six containers, a virtual machine (root)
 	@$(BIN)/python -m tests.lab.standing up
 
 lab-down:        ## take the lab down; its images stay

@@ -114,7 +114,7 @@ def _serve(programs: Path, folder: Path) -> Iterator[PostgresServer]:
     user = _user()
     if user is not None:
         shutil.chown(folder, user)
-    server = PostgresServer(folder, _free_port(), secrets.token_urlsafe(12))
+    server = PostgresServer(folder, _free_port(), secrets.token_hex(12))
     _initialise(programs, server, user)
     with (folder / "log").open("wb") as log:
         process = _start(programs, server, user, log.fileno())

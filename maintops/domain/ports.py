@@ -63,10 +63,12 @@ class FailureKind(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Failure:
-    """`why` is one sentence for people that holds no secret."""
+    """`why` is one sentence for people that holds no secret. `blind`: the script was handed over, and how far it got
+    nobody knows, although nothing of its answer was heard."""
 
     kind: FailureKind
     why: str
+    blind: bool = False
 
 
 @dataclass(frozen=True, slots=True)

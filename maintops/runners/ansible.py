@@ -110,7 +110,7 @@ class AnsibleRunner:
                 round_.stopped = reason
                 while more := process.news(0):
                     yield from filter(None, map(round_.hear, more))
-                return Failure(FailureKind.STOPPED, reason)
+                return Failure(FailureKind.STOPPED, reason, blind=True)
             if now > heard + self._patience(round_):
                 return Failure(FailureKind.OVERTIME, "Ansible did not end the script within its own time")
             if now >= pulsed + self._pulse_every:

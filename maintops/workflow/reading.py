@@ -118,7 +118,7 @@ def _unanswered(check: str, heard: Heard, failure: Failure | None) -> Cell:
             )
         where = "in the middle of this check" if heard.begun == check else "before this check's turn"
         return Cell(check, None, Outcome.UNKNOWN, message=f"the answer ended {where}")
-    table = _BEGUN if heard.begun == check else _UNANSWERED
+    table = _BEGUN if heard.begun == check or failure.blind else _UNANSWERED
     return Cell(check, None, table[failure.kind], message=failure.why)
 
 

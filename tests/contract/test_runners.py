@@ -5,6 +5,7 @@ from __future__ import annotations
 import getpass
 import tempfile
 import threading
+import time
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Protocol
@@ -233,7 +234,7 @@ def test_pulses_tell_who_is_being_asked(scene: Scene) -> None:
     pulses = [arrival for arrival in arrivals if isinstance(arrival, Pulse)]
     assert any(server.name in pulse.in_flight for pulse in pulses)
     assert all(set(pulse.in_flight) <= {server.name} for pulse in pulses)
-    assert isinstance(arrivals[-1], Delivery)
+    assert len(arrivals) == len(pulses) + 1, "and one delivery"
 
 
 def test_stop_cuts_what_is_in_flight_and_begins_nothing_more(scene: Scene, board: Path) -> None:
@@ -249,6 +250,7 @@ def test_stop_cuts_what_is_in_flight_and_begins_nothing_more(scene: Scene, board
     for delivery in found.values():
         assert delivery.replies[0].stream == (heard(b"begun\n") if scene.flowing else b"")
         assert [failure(delivery, index).kind for index in (0, 1)] == [FailureKind.STOPPED] * 2
+        assert delivery.replies[0].stream or failure(delivery, 0).blind, "what was begun is told, or that nobody knows"
         assert "cancelled by the test" in failure(delivery).why
 
 
@@ -265,7 +267,10 @@ def test_a_reader_that_goes_away_leaves_nothing_running(scene: Scene) -> None:
     arrivals = scene.runner().ask(_trips(scene, scene.good(6), said), forks=2, stop=lambda: None)
     assert isinstance(_first(arrivals), Delivery)
     arrivals.close()  # type: ignore[attr-defined]  # every runner's `ask` is a generator
-    assert set(threading.enumerate()) <= before
+    deadline = time.monotonic() + 20
+    while left := set(threading.enumerate()) - before:  # a connection that was being made takes a moment to end
+        assert time.monotonic() < deadline, left
+        time.sleep(0.01)
 
 
 def _first(arrivals: Iterator[Delivery | Pulse]) -> Delivery:

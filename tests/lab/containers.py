@@ -25,7 +25,8 @@ from types import TracebackType
 from typing import Any, Self
 
 from tests.lab.images import container_image
-from tests.lab.sshd import FleetUnavailable, make_key, program
+from tests.lab.machines import end_kept
+from tests.lab.sshd import FleetUnavailable, make_key, program, since
 
 LABS = Path("/run/maintops-lab")
 """A folder per lab, named after it; its name is its place among the private addresses: mtN has 10.93.N.0/24."""
@@ -198,7 +199,7 @@ class Containers:
             with contextlib.suppress(FileExistsError):
                 self.folder.mkdir(mode=0o755)
                 self._subnet = f"10.93.{number}"
-                owner = {} if self._kept else {"pid": os.getpid(), "since": _since(os.getpid())}
+                owner = {} if self._kept else {"pid": os.getpid(), "since": since(os.getpid())}
                 (self.folder / "owner.json").write_text(json.dumps(owner))
                 return
         raise FleetUnavailable(f"{MOST_LABS} labs are there already: make lab-down")
@@ -309,12 +310,14 @@ def owners() -> dict[str, Mapping[str, Any]]:
 def sweep() -> None:
     """Removes the labs whose process is dead."""
     for name, owner in owners().items():
-        if owner and _since(owner["pid"]) != owner["since"]:
+        if owner and since(owner["pid"]) != owner["since"]:
             remove(name)
 
 
 def remove(name: str) -> None:
     """Removes one lab: containers, network namespaces, bridge, folder; what is gone already is no mistake."""
+    for folder in (LABS / name).glob("vm*"):
+        end_kept(folder)
     for container in _lines(_podman("ps", "--all", "--quiet", "--filter", f"label=maintops-lab={name}")):
         subprocess.run(_podman("rm", "--force", "--time", "0", container), check=False, capture_output=True)
     ip = program("ip", "iproute2")
@@ -323,14 +326,6 @@ def remove(name: str) -> None:
             subprocess.run([ip, "netns", "delete", line.split()[0]], check=False, capture_output=True)
     subprocess.run([ip, "link", "delete", name], check=False, capture_output=True)
     shutil.rmtree(LABS / name, ignore_errors=True)
-
-
-def _since(pid: int) -> str:
-    """When a process began, in the kernel's words; "" where there is none. A number alone may be somebody else's."""
-    try:
-        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[19]
-    except (FileNotFoundError, ProcessLookupError):
-        return ""
 
 
 def _podman(*words: str) -> list[str]:

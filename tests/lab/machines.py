@@ -10,10 +10,12 @@ drive with SMART, a BMC behind /dev/ipmi0. Reached at 127.0.0.1 on a port of its
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import shlex
 import shutil
+import signal
 import socket
 import subprocess
 import tempfile
@@ -24,11 +26,32 @@ from types import TracebackType
 from typing import Any, Self
 
 from tests.lab.images import machine_image
-from tests.lab.sshd import FleetUnavailable, free_port, make_key, program
+from tests.lab.sshd import FleetUnavailable, alive, free_port, kill, make_key, program, since
 
 ADDRESS = "127.0.0.1"
 PATIENCE = 300.0
 """Seconds that a machine may take to boot: 32 on a quiet machine with two cores, without virtualisation."""
+
+
+PREFIX = "maintops-vm-"
+RUNNING = "running"
+"""The file that says which process a machine is: its number, and when it began."""
+
+
+def sweep() -> None:
+    """Removes what machines of dead processes left behind; their QEMU ended with them."""
+    for folder in Path(tempfile.gettempdir()).glob(f"{PREFIX}*"):
+        pid = folder.name.removeprefix(PREFIX).split("-")[0]
+        if pid.isdigit() and not alive(int(pid)):
+            shutil.rmtree(folder, ignore_errors=True)
+
+
+def end_kept(folder: Path) -> None:
+    """Ends a machine that was kept, by the process that its folder names; it may have ended already."""
+    with contextlib.suppress(FileNotFoundError):
+        pid, began = (folder / RUNNING).read_text().split(" ")
+        if began and since(int(pid)) == began:
+            kill(int(pid), signal.SIGKILL)
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,8 +66,9 @@ class Said:
 class Machine:
     """One virtual machine. Raises FleetUnavailable where this machine cannot have one."""
 
-    def __init__(self, name: str = "vm1", memory: int = 1024) -> None:
-        self.name, self._memory = name, memory
+    def __init__(self, name: str = "vm1", memory: int = 1024, *, kept: Path | None = None) -> None:
+        """`kept` is the folder of a machine that is to outlive this process, until `end_kept` ends it."""
+        self.name, self._memory, self._kept = name, memory, kept
         self._process: subprocess.Popen[bytes] | None = None
         self._monitor: socket.socket | None = None
         self.known_hosts = Path()
@@ -62,7 +86,9 @@ class Machine:
         ):
             program(needed, package)
         self._image = machine_image()
-        self.folder = Path(tempfile.mkdtemp(prefix=f"maintops-vm-{os.getpid()}-"))
+        sweep()
+        self.folder = self._kept or Path(tempfile.mkdtemp(prefix=f"{PREFIX}{os.getpid()}-"))
+        self.folder.mkdir(mode=0o700, exist_ok=True)
         self.key, self.known_hosts = self.folder / "key", self.folder / "known_hosts"
         try:
             self._make()
@@ -73,7 +99,8 @@ class Machine:
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, tb: TracebackType | None) -> None:
-        self.stop()
+        if self._kept is None:
+            self.stop()
 
     def _make(self) -> None:
         """Disks, and what the machine finds on a small one of its own: its host key and who may log in."""
@@ -95,7 +122,14 @@ class Machine:
     def start(self) -> None:
         """Switches it on, and waits until somebody can log in."""
         with (self.folder / "qemu.log").open("ab") as log:
-            self._process = subprocess.Popen(self._command(), stdin=subprocess.DEVNULL, stdout=log, stderr=log)
+            self._process = subprocess.Popen(
+                self._command(),
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                start_new_session=self._kept is not None,
+            )
+        (self.folder / RUNNING).write_text(f"{self._process.pid} {since(self._process.pid)}")
         self._wait()
 
     def _command(self) -> list[str]:
@@ -103,13 +137,10 @@ class Machine:
         drives += [f"file={self.folder / f'{disk}.img'},if=virtio,format=raw" for disk in ("r1", "r2", "seed")]
         hardware = [word for drive in drives for word in ("-drive", drive)]
         forward = f"user,id=n0,restrict=on,hostfwd=tcp:{ADDRESS}:{self.port}-:22"
+        # A machine that nobody kept ends with the process that started it, whatever becomes of that.
+        guard = [program("setpriv", "util-linux"), "--pdeathsig", "KILL"] if self._kept is None else []
         return [
-            *(
-                program("setpriv", "util-linux"),
-                "--pdeathsig",
-                "KILL",
-                program("qemu-system-x86_64", "qemu-system-x86"),
-            ),
+            *(*guard, program("qemu-system-x86_64", "qemu-system-x86")),
             *(
                 "-accel",
                 "tcg,thread=multi",

@@ -159,3 +159,11 @@ def kill(pid: int, number: int) -> None:
 def alive(pid: int) -> bool:
     """Whether there is such a process."""
     return Path(f"/proc/{pid}").exists()
+
+
+def since(pid: int) -> str:
+    """When a process began, in the kernel's words; "" where there is none. A number alone may be somebody else's."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[19]
+    except (FileNotFoundError, ProcessLookupError):
+        return ""

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import argparse
+import json
 import sys
 
 from tests.lab.containers import Containers, owners, remove
+from tests.lab.machines import Machine
 from tests.lab.sshd import FleetUnavailable
 
 
@@ -24,18 +26,33 @@ def main() -> int:
 
 def _up(count: int) -> int:
     with Containers(count, kept=True) as lab:
+        try:
+            virtual = _machine(lab)
+        except BaseException:
+            lab.stop()
+            raise
         first = lab.server(lab.names[0])
-        login = f"ssh -i {lab.key} -o UserKnownHostsFile={lab.known_hosts} keeper@{first.address}"
+        login = f"ssh -i {virtual.key} -o UserKnownHostsFile={virtual.known_hosts} -p {virtual.port} keeper@127.0.0.1"
         sys.stdout.write(
-            f"{count} servers, lab {lab.name}; `make lab-down` removes it\n\n"
+            f"{count} containers and a virtual machine, lab {lab.name}; `make lab-down` removes it\n\n"
             f"  inventory    {lab.inventory}\n"
             f"  known hosts  {lab.known_hosts}\n"
             f"  key          {lab.key}\n\n"
             f"  maintops run daily-check -i {lab.inventory}\n"
+            f"  ssh -i {lab.key} -o UserKnownHostsFile={lab.known_hosts} keeper@{first.address}\n"
             f"  {login}\n"
             f"  podman exec -it {first.container} bash\n"
         )
     return 0
+
+
+def _machine(lab: Containers) -> Machine:
+    """A virtual machine that belongs to the lab: in its folder, and in its inventory."""
+    with Machine("vm1", kept=lab.folder / "vm1") as one:
+        inventory = json.loads(lab.inventory.read_text())
+        inventory["all"]["hosts"]["vm1"] = one.variables("vm1")
+        lab.inventory.write_text(json.dumps(inventory, indent=2) + "\n")
+        return one
 
 
 def _down() -> int:

@@ -47,10 +47,10 @@ def _first_second_third(then: str) -> tuple[dict[str, Any], ...]:
 END_CHECKS = ["E-010", "E-020", "E-030"]
 
 # What is known of a server that was being asked when the run ended. Ansible hands an answer over when it is whole, so
-# of one that is cut off nothing is known.
+# of one that is cut off nothing is known, not even whether it had begun.
 CUT = {
     "ssh": {"E-010": "ok", "E-020": "unknown", "E-030": "not_reached"},
-    "ansible": dict.fromkeys(END_CHECKS, "not_reached"),
+    "ansible": dict.fromkeys(END_CHECKS, "unknown"),
 }
 LOST = {
     "ssh": {"E-010": "ok", "E-020": "unknown", "E-030": "unknown"},

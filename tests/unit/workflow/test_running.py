@@ -139,6 +139,15 @@ def test_a_cancelled_run_fills_every_cell():
     assert stage.outcomes("web2") == dict.fromkeys(ALL, Outcome.NOT_REACHED)
 
 
+def test_a_script_of_which_nothing_was_heard_may_have_run():
+    stage = Stage(("web1",))
+    stage.stopping.cancel()
+    cut = Failure(FailureKind.STOPPED, "the run was cancelled", blind=True)
+    result = stage.go(delivery("web1", Reply(b"", cut)))
+    assert (result.run.state, result.codes[FailOn.NEVER]) == (RunState.CANCELLED, 4)
+    assert stage.outcomes("web1") == dict.fromkeys(ALL, Outcome.UNKNOWN)
+
+
 def test_a_deadline_ends_a_run_that_is_finished_all_the_same():
     stage = Stage(stopping=Stopping(START, lambda: START))
     result = stage.go()

@@ -14,7 +14,7 @@ from tests.lab import containers as tier
 from tests.lab.containers import Containers
 from tests.lab.fixtures import need
 
-pytestmark = pytest.mark.containers
+pytestmark = [pytest.mark.containers, pytest.mark.timeout(900)]  # the first one may have to build the image
 
 
 def test_servers_have_names_addresses_keys_and_a_first_process_of_their_own(containers: Containers) -> None:

@@ -14,7 +14,7 @@ from tests.lab import faults
 from tests.lab.containers import Container, Containers
 from tests.lab.running import Desk, Ended, run_maintops
 
-pytestmark = pytest.mark.containers
+pytestmark = [pytest.mark.containers, pytest.mark.timeout(900)]  # the first one may have to build the image
 
 SHARED = {"SY-030", "SY-040", "SY-050", "SY-100"}
 """Checks of what containers share with the machine: load, memory and the kernel's log move as they like."""

@@ -1,5 +1,5 @@
 """Images of lab servers: built once with debootstrap, from where this machine takes its own packages, and kept in a
-cache outside the repository (`MAINTOPS_LAB_CACHE`, else `~/.cache/maintops-lab`)."""
+cache outside the repository (`LAB_CACHE`, else `~/.cache/maintops-lab`)."""
 
 from __future__ import annotations
 
@@ -116,7 +116,7 @@ class Origin:
 def cache() -> Path:
     """The folder of images, made when it is first asked for."""
     home = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
-    folder = Path(os.environ.get("MAINTOPS_LAB_CACHE") or Path(home) / "maintops-lab")
+    folder = Path(os.environ.get("LAB_CACHE") or Path(home) / "maintops-lab")
     folder.mkdir(parents=True, exist_ok=True)
     return folder
 

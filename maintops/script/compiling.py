@@ -28,9 +28,6 @@ is taken from it, three to look for what it left behind, one spare."""
 START = 15
 """Seconds beyond all questions, for a slow login shell and the header."""
 
-EXCERPT = 2000
-"""Bytes of standard error that a question's excerpt can have, as written in prelude.sh."""
-
 SPARE = 2200
 """Bytes that a question's output can be longer than its limit, as written in prelude.sh: room for status and excerpt,
 which take the same way."""

@@ -37,6 +37,7 @@ def _assert_refused(ended: Ended, *words: str, code: int = 64) -> None:
     assert ended.code == code, (ended.stdout, ended.stderr)
     assert ended.stdout == ""
     assert "Traceback" not in ended.stderr
+    assert "Value error" not in ended.stderr, "the words of a library"
     for word in words:
         assert word in ended.stderr, ended.stderr
 

@@ -25,6 +25,7 @@ from types import TracebackType
 from typing import Any, Self
 
 from tests.lab.images import container_image
+from tests.lab.inside import Inside
 from tests.lab.machines import end_kept
 from tests.lab.sshd import FleetUnavailable, make_key, program, since
 
@@ -42,17 +43,8 @@ _RUN = (
 )
 
 
-@dataclass(frozen=True, slots=True)
-class Said:
-    """What a command printed, and its exit status."""
-
-    status: int
-    stdout: str
-    stderr: str
-
-
 @dataclass
-class Container:
+class Container(Inside):
     """One server. `variables` are its Ansible variables beside those of all."""
 
     lab: Containers
@@ -76,22 +68,8 @@ class Container:
         """What it is given from outside: its host key."""
         return self.lab.folder / self.name
 
-    def try_to(self, command: str) -> Said:
-        """Runs a command of sh inside, as root, whatever becomes of it."""
-        done = subprocess.run(
-            _podman("exec", self.container, "sh", "-c", command),
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            text=True,
-            check=False,
-        )
-        return Said(done.returncode, done.stdout, done.stderr)
-
-    def run(self, command: str) -> str:
-        """Runs a command of sh inside, as root; returns what it prints. Raises AssertionError where it fails."""
-        said = self.try_to(command)
-        assert said.status == 0, f"{self.name}: {command!r} ended with {said.status}: {said.stderr or said.stdout}"
-        return said.stdout
+    def _shell(self, text: str) -> Sequence[str]:
+        return _podman("exec", self.container, "sh", "-c", text)
 
     def from_outside(self, *command: str) -> str:
         """Runs a program of this machine in the container's mounts and network, with all that root may do here."""

@@ -20,12 +20,13 @@ import socket
 import subprocess
 import tempfile
 import time
-from dataclasses import dataclass
+from collections.abc import Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
 from tests.lab.images import machine_image
+from tests.lab.inside import Inside
 from tests.lab.sshd import FleetUnavailable, alive, free_port, kill, make_key, program, since
 
 ADDRESS = "127.0.0.1"
@@ -54,16 +55,7 @@ def end_kept(folder: Path) -> None:
             kill(int(pid), signal.SIGKILL)
 
 
-@dataclass(frozen=True, slots=True)
-class Said:
-    """What a command printed, and its exit status."""
-
-    status: int
-    stdout: str
-    stderr: str
-
-
-class Machine:
+class Machine(Inside):
     """One virtual machine. Raises FleetUnavailable where this machine cannot have one."""
 
     def __init__(self, name: str = "vm1", memory: int = 1024, *, kept: Path | None = None) -> None:
@@ -188,25 +180,12 @@ class Machine:
 
     # --- asking -------------------------------------------------------------------------------------------------------
 
-    def try_to(self, command: str) -> Said:
-        """Runs a command of sh inside, as root, whatever becomes of it; status 255 where nobody can log in."""
+    def _shell(self, text: str) -> Sequence[str]:
+        """Through ssh: status 255 where nobody can log in."""
         login = [program("ssh", "openssh-client"), "-F", "none", "-i", str(self.key), "-p", str(self.port)]
         options = [f"UserKnownHostsFile={self.known_hosts}", "BatchMode=yes", "ConnectTimeout=5"]
         words = [word for option in options for word in ("-o", option)]
-        done = subprocess.run(
-            [*login, *words, f"keeper@{ADDRESS}", f"sudo -n sh -c {shlex.quote(command)}"],
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            text=True,
-            check=False,
-        )
-        return Said(done.returncode, done.stdout, done.stderr)
-
-    def run(self, command: str) -> str:
-        """Runs a command of sh inside, as root; returns what it prints. Raises AssertionError where it fails."""
-        said = self.try_to(command)
-        assert said.status == 0, f"{self.name}: {command!r} ended with {said.status}: {said.stderr or said.stdout}"
-        return said.stdout
+        return [*login, *words, f"keeper@{ADDRESS}", f"sudo -n sh -c {shlex.quote(text)}"]
 
     def monitor(self, command: str, **arguments: Any) -> Any:
         """Runs a command of QEMU's machine protocol; returns its answer."""

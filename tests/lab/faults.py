@@ -14,6 +14,7 @@ from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 
+from tests.lab import packages
 from tests.lab.containers import Container
 from tests.lab.machines import Machine
 from tests.lab.sshd import make_key, program
@@ -195,6 +196,48 @@ def hostile_facts(server: Container) -> AbstractContextManager[str]:
     return disk_full(server, HOSTILE)
 
 
+# --- of packages: lab_packages have to be there -----------------------------------------------------------------------
+
+
+@contextmanager
+def security_update_waits(server: Container) -> Iterator[str]:
+    """A newer version for security is offered, and nobody has installed it; the package."""
+    packages.publish(server, security=[packages.plain("2.0")])
+    try:
+        yield packages.PLAIN
+    finally:
+        packages.publish(server, *packages.FIRST)
+
+
+@contextmanager
+def reboot_waits(server: Container) -> Iterator[str]:
+    """A package was upgraded that asks for a reboot, and nobody has rebooted; the package. Undone without one."""
+    try:
+        with _upgraded(server, packages.wants_reboot("2.0"), back_to=packages.wants_reboot("1.0")):
+            yield packages.REBOOT
+    finally:  # last: going back is another version too, and asks again
+        server.run("rm -f /run/reboot-required /run/reboot-required.pkgs")
+
+
+@contextmanager
+def package_breaks(server: Container) -> Iterator[str]:
+    """A package whose upgrade stopped half-way: its new version cannot be set up; the package."""
+    with _upgraded(server, packages.breaks("2.0"), back_to=packages.sound("1.0")):
+        yield packages.BROKEN
+
+
+@contextmanager
+def _upgraded(server: Container, package: packages.Package, *, back_to: packages.Package) -> Iterator[None]:
+    """An upgrade to this package was tried, whatever came of it; undone: the version from before is set up."""
+    packages.publish(server, package)
+    packages.upgrade(server)
+    try:
+        yield
+    finally:
+        packages.publish(server, *packages.FIRST)
+        packages.install(server, back_to)
+
+
 # --- of virtual machines ----------------------------------------------------------------------------------------------
 
 
@@ -238,6 +281,19 @@ def clock_steps(machine: Machine, seconds: int = 7200) -> Iterator[None]:
         yield
     finally:
         machine.run(f"date -s @$(($(date +%s) - {seconds})) >/dev/null; systemctl start systemd-timesyncd")
+
+
+@contextmanager
+def reboot_into_old_kernel(machine: Machine) -> Iterator[str]:
+    """A newer kernel was installed, and the reboot came up with the old one: QEMU hands the machine the same one every
+    time. The newer one (a_repository has to be there). Undone: no installed kernel is newer than the one that runs."""
+    packages.publish(machine, packages.newer_kernel())
+    packages.install(machine, packages.newer_kernel())
+    try:
+        machine.reboot()
+        yield packages.NEWER_KERNEL
+    finally:
+        machine.run(f"dpkg --purge {packages.KERNEL}")
 
 
 @contextmanager

@@ -164,6 +164,20 @@ class Machine(Inside):
                 raise AssertionError(f"{self.name} does not come up: {said.stdout}{said.stderr}\n{console}")
             time.sleep(0.5)
 
+    def reboot(self) -> None:
+        """Reboots it, as somebody who is logged in would, and waits until it is up again, with another boot id."""
+        before = self.boot()
+        self.try_to("systemctl reboot")
+        deadline = time.monotonic() + PATIENCE
+        while self.boot() in ("", before):
+            assert time.monotonic() < deadline, f"{self.name} does not come back"
+            time.sleep(0.5)
+        self._wait()
+
+    def boot(self) -> str:
+        """The id of the boot that it runs; empty where nobody can log in."""
+        return self.try_to("cat /proc/sys/kernel/random/boot_id").stdout.strip()
+
     def power_off(self) -> None:
         """Takes its power away."""
         if self._monitor is not None:
@@ -183,7 +197,9 @@ class Machine(Inside):
     def _shell(self, text: str) -> Sequence[str]:
         """Through ssh: status 255 where nobody can log in."""
         login = [program("ssh", "openssh-client"), "-F", "none", "-i", str(self.key), "-p", str(self.port)]
-        options = [f"UserKnownHostsFile={self.known_hosts}", "BatchMode=yes", "ConnectTimeout=5"]
+        # A machine that reboots may leave a connection behind that never ends: then it is given up after a minute.
+        patience = ["ServerAliveInterval=20", "ServerAliveCountMax=3"]
+        options = [f"UserKnownHostsFile={self.known_hosts}", "BatchMode=yes", "ConnectTimeout=5", *patience]
         words = [word for option in options for word in ("-o", option)]
         return [*login, *words, f"keeper@{ADDRESS}", f"sudo -n sh -c {shlex.quote(text)}"]
 

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from tests.lab import faults
+from tests.lab import faults, packages
 from tests.lab.containers import Container, Containers
 from tests.lab.running import Desk, Ended, run_maintops
 
@@ -32,9 +32,9 @@ def daily(desk: Desk, lab: Containers, *more: str) -> Ended:
 
 
 def attention(ended: Ended, server: str) -> set[tuple[str, str | None]]:
-    """What needs attention there, as (check, subject), but for what is shared with the machine."""
+    """What needs attention or is worth a remark there, as (check, subject), but for what is shared with the machine."""
     cells = ended.server(server)["checks"]
-    return {(one["id"], one["subject"]) for one in cells if one["outcome"] == "attention" and one["id"] not in SHARED}
+    return {(one["id"], one["subject"]) for one in cells if one["severity"] and one["id"] not in SHARED}
 
 
 def gone(desk: Desk) -> set[tuple[str, str, str | None]]:
@@ -83,6 +83,18 @@ FOUND: dict[str, tuple[Fault, Fault, str, set[tuple[str, str | None]]]] = {
         no_room(faults.HOSTILE),
         {("SY-010", faults.HOSTILE)},
     ),
+    "security_update_waits": (
+        packages.lab_packages,
+        faults.security_update_waits,
+        f"apt-get -s upgrade | grep -q '^Inst {packages.PLAIN} '",
+        {("SC-020", None)},
+    ),
+    "reboot_waits": (
+        packages.lab_packages,
+        faults.reboot_waits,
+        f"grep -qx {packages.REBOOT} /run/reboot-required.pkgs",
+        {("SY-120", None)},
+    ),
 }
 
 
@@ -97,6 +109,7 @@ def test_the_daily_check_finds_it_and_sees_it_gone(desk: Desk, containers: Conta
         with fault(one):
             one.run(inside)
             during = daily(desk, containers)
+        assert one.try_to(inside).status != 0, "the fault is there after it was undone"
         after = daily(desk, containers)
     assert attention(during, "lab1") - attention(before, "lab1") == expected
     assert attention(before, "lab1") == attention(after, "lab1")
@@ -107,6 +120,21 @@ def test_the_daily_check_finds_it_and_sees_it_gone(desk: Desk, containers: Conta
             "ok", "attention", "not_measured", "skipped",
         }  # fmt: skip
     assert containers.server("lab1").try_to("ls /canary /root/canary /tmp/canary").status != 0
+
+
+def test_a_package_that_breaks_is_half_configured_and_its_version_from_before_is_not(
+    desk: Desk, containers: Containers
+) -> None:
+    one = containers.server("lab1")
+    with packages.lab_packages(one):
+        before = daily(desk, containers)
+        with faults.package_breaks(one) as name:
+            assert "Status: install ok half-configured\n" in one.run(f"dpkg -s {name}")
+            assert name in one.run("dpkg --audit")
+            during = daily(desk, containers)
+        assert packages.status(one, name) == ("ii ", "1.0")
+        assert one.run("dpkg --audit") == ""
+    assert attention(during, "lab1") == attention(before, "lab1")  # no check of the daily check asks for this
 
 
 def test_a_host_key_that_changes_is_refused(desk: Desk, containers: Containers) -> None:

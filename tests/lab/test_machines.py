@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from tests.lab import faults
+from tests.lab import faults, packages
 from tests.lab.machines import Machine
 from tests.lab.running import Desk, Ended, run_maintops
 
@@ -31,9 +31,9 @@ def daily(desk: Desk, *more: str) -> Ended:
 
 
 def attention(ended: Ended) -> set[tuple[str, str | None]]:
-    """What needs attention, as (check, subject), but for what moves."""
+    """What needs attention or is worth a remark, as (check, subject), but for what moves."""
     cells = ended.server("vm1")["checks"]
-    return {(one["id"], one["subject"]) for one in cells if one["outcome"] == "attention" and one["id"] not in MOVES}
+    return {(one["id"], one["subject"]) for one in cells if one["severity"] and one["id"] not in MOVES}
 
 
 def test_it_has_hardware_of_its_own(machine: Machine) -> None:
@@ -77,6 +77,25 @@ def test_the_daily_check_finds_it_and_sees_it_gone(desk: Desk, machine: Machine,
     told = run_maintops(desk, "finding", "list", "--gone", "--format", "json").document
     every = told["findings"] if isinstance(told, dict) else told
     assert expected <= {(one["check"], one["subject"]) for one in every if one["state"] == "gone"}
+
+
+NEWEST = "ls /boot | sed -n s/^vmlinuz-//p | sort -V | tail -n 1"
+
+
+def test_a_reboot_into_an_old_kernel_is_found_and_gone(desk: Desk, machine: Machine) -> None:
+    kernel, boot = machine.run("uname -r").strip(), machine.boot()
+    with packages.a_repository(machine):
+        before = daily(desk)
+        assert machine.run(NEWEST).strip() == kernel
+        with faults.reboot_into_old_kernel(machine) as newer:
+            assert machine.boot() != boot
+            assert (machine.run("uname -r").strip(), machine.run(NEWEST).strip()) == (kernel, newer)
+            during = daily(desk)
+        assert machine.run(NEWEST).strip() == kernel
+        after = daily(desk)
+    assert attention(during) - attention(before) == {("SY-120", None), ("SY-060", None)}
+    assert during.cell("vm1", "SY-120")["message"] == f"A reboot is pending: kernel {newer}"
+    assert attention(after) == attention(before)
 
 
 def test_a_clock_that_steps_is_no_reason_to_believe_in_a_reboot(desk: Desk, machine: Machine) -> None:

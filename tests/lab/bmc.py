@@ -1,0 +1,551 @@
+"""Baseboard management controllers without a server: IPMI over LAN, and Redfish, on loopback.
+
+    with Bmc() as bmc:
+        bmc.ipmitool("sdr", "elist")            # what it prints
+        bmc.address, bmc.port, bmc.user, bmc.password
+        with sensor_reads(bmc, "CPU Temp", 95):  # past its critical threshold, until the end of the block
+            ...
+        with event_logged(bmc, MEMORY_UNCORRECTABLE):
+            ...
+
+    with redfish_emulated() as redfish:         # one server with a power button
+        redfish.ask("/redfish/v1/Systems")
+    with redfish_recorded(tree) as redfish:     # a recording of a real one; whatever is sent to it changes nothing
+        ...
+
+Each BMC has a folder and a free port of its own and, where it asks for a login, a password that nobody had before.
+FleetUnavailable says what a machine lacks for one.
+"""
+
+from __future__ import annotations
+
+import base64
+import contextlib
+import itertools
+import json
+import os
+import pwd
+import re
+import secrets
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+import bcrypt
+
+from tests.lab.accounts import PREFIX, sweep
+from tests.lab.sshd import FleetUnavailable, free_port, program
+
+ADDRESS, USER, LOG = "127.0.0.1", "keeper", "log"
+PATIENCE = 30.0
+"""Seconds that a BMC may take to start, and to answer: both are done within one where it is quiet."""
+
+
+# --- what a BMC knows, as IPMI writes it ------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Kind:
+    """What sensors of one kind measure, in the codes of the IPMI specification 2.0 (tables 42-3, 43-15).
+
+    Sensors answer with a byte; the value is that byte times `factor` times 10^`exponent`.
+    """
+
+    code: int
+    unit: int
+    factor: int = 1
+    exponent: int = 0
+
+
+TEMPERATURE = Kind(code=0x01, unit=1)  # degrees C
+FAN = Kind(code=0x04, unit=18, factor=60)  # rpm
+VOLTAGE = Kind(code=0x02, unit=4, factor=6, exponent=-2)  # volts
+
+
+@dataclass(frozen=True, slots=True)
+class Sensor:
+    """One sensor. `reads` and the thresholds are in its kind's unit; `entity` and `instance` say where it sits
+    (table 43-13).
+
+    Thresholds are (non-critical, critical, non-recoverable), on neither, one or both sides.
+    """
+
+    number: int
+    name: str
+    kind: Kind
+    entity: int
+    reads: float
+    lower: tuple[float, ...] = ()
+    upper: tuple[float, ...] = ()
+    instance: int = 1
+
+    def raw(self, value: float) -> int:
+        """The byte that stands for a value; ValueError where it has none."""
+        byte = round(value / (self.kind.factor * 10.0**self.kind.exponent))
+        if not 0 <= byte <= 255:
+            raise ValueError(f"{self.name} cannot read {value}")
+        return byte
+
+    @property
+    def thresholds(self) -> list[int]:
+        """Six bytes: the lower ones, then the upper ones; 0 for one that it does not have."""
+        lower, upper = self.lower or (0.0,) * 3, self.upper or (0.0,) * 3
+        return [self.raw(value) for value in (*lower, *upper)]
+
+    @property
+    def has(self) -> int:
+        """Which of the six thresholds it has: a bit each, the first one lowest."""
+        return 0b000111 * bool(self.lower) | 0b111000 * bool(self.upper)
+
+    @property
+    def events(self) -> int:
+        """Which events it makes, two bits a threshold: going low past a lower one, going high past an upper one."""
+        return 0b000000_010101 * bool(self.lower) | 0b101010_000000 * bool(self.upper)
+
+
+SENSORS = (
+    Sensor(1, "CPU Temp", TEMPERATURE, 0x03, 45, upper=(80, 90, 100)),
+    Sensor(2, "Inlet Temp", TEMPERATURE, 0x37, 24, lower=(10, 5, 2), upper=(35, 40, 45)),
+    Sensor(3, "Fan1", FAN, 0x1D, 6000, lower=(1200, 600, 300)),
+    Sensor(4, "Fan2", FAN, 0x1D, 6060, lower=(1200, 600, 300), instance=2),
+    Sensor(5, "12V", VOLTAGE, 0x07, 12.0, lower=(11.4, 10.8, 10.2), upper=(12.6, 13.2, 13.8)),
+)
+
+
+def _record(sensor: Sensor) -> bytes:
+    """A sensor's full record in the repository of sensor data (IPMI 2.0, table 43-1); the simulator numbers it."""
+    kind, name = sensor.kind, sensor.name.encode("ascii")
+    returned = 0b111 << 12  # readings tell on which side of its thresholds it is
+    lower, upper = (sensor.events | returned * bool(side) for side in (sensor.lower, sensor.upper))
+    low, high = sensor.thresholds[:3], sensor.thresholds[3:]
+    body = [
+        *(0x20, 0, sensor.number),  # whose it is, and which
+        *(sensor.entity, sensor.instance),
+        *(0x7F, 0x44),  # it is set up and scans; re-arms by itself, thresholds can be read
+        *(kind.code, 0x01),  # a reading with thresholds
+        *lower.to_bytes(2, "little"),
+        *upper.to_bytes(2, "little"),
+        *(sensor.has, 0),  # readable thresholds, settable ones
+        *(0, kind.unit, 0),  # unsigned, the unit, no second one
+        *(0, kind.factor, 0, 0, 0, 0),  # linear; the factor, no offset
+        (kind.exponent & 0xF) << 4,
+        *(0x01, sensor.raw(sensor.reads), 0, 0),  # only what is nominal is known, not what is normal
+        *(0xFF, 0x00),  # the largest byte and the smallest
+        *reversed(high),
+        *reversed(low),
+        *(0, 0, 0, 0, 0),  # no hysteresis, reserved, nothing of the manufacturer's
+        0xC0 | len(name),  # its name, in 8-bit characters
+        *name,
+    ]
+    return bytes([0, 0, 0x51, 0x01, len(body), *body])
+
+
+Event = tuple[int, int]
+"""An entry of the event log: a kind of sensor, and what became of it (IPMI 2.0, table 42-3)."""
+
+LOG_CLEARED: Event = (0x10, 0x02)
+MEMORY_CORRECTABLE: Event = (0x0C, 0x00)
+MEMORY_UNCORRECTABLE: Event = (0x0C, 0x01)
+SUPPLY_WITHOUT_INPUT: Event = (0x08, 0x03)
+
+HISTORY = (LOG_CLEARED, MEMORY_CORRECTABLE, SUPPLY_WITHOUT_INPUT)
+"""What is in the log from the beginning."""
+
+
+def _plate(*fields: str) -> bytes:
+    """What the machine is, as field-replaceable unit 0 tells it (IPMI FRU information storage 1.0, sections 8 and 12):
+    the product's maker, name, part number, version, serial number, asset tag and file, the last ones maybe empty."""
+    said = b"".join(bytes([0xC0 | len(field)]) + field.encode("ascii") for field in fields)
+    eights = -(-(3 + len(said) + 2) // 8)  # areas are measured in eights of bytes: three before, an end and a sum after
+    product = (bytes([1, eights, 0x19]) + said + b"\xc1").ljust(eights * 8 - 1, b"\0")
+    return _summed(bytes([1, 0, 0, 0, 1, 0, 0])) + _summed(product)
+
+
+def _summed(area: bytes) -> bytes:
+    """An area and the byte that makes its sum 0."""
+    return area + bytes([-sum(area) & 0xFF])
+
+
+# --- IPMI over LAN ----------------------------------------------------------------------------------------------------
+
+_CHASSIS = """\
+case "$1 $2" in
+  "get power") printf 'power:%s\\n' "$(cat power)" ;;
+  "set power") echo "$3" >power ;;
+  "set shutdown") echo 0 >power ;;
+esac
+"""
+"""What the simulator asks and tells about power; it pays no heed to a reset."""
+
+
+class Bmc:
+    """A BMC that speaks IPMI 1.5 and 2.0 over LAN: OpenIPMI's simulator, run by nobody where we are root.
+
+    It has `SENSORS`, a system event log with `HISTORY` in it, a name plate, and power that is on.
+    """
+
+    address, user = ADDRESS, USER
+
+    def __enter__(self) -> Self:
+        """Starts it; raises FleetUnavailable where the simulator or ipmitool is missing."""
+        for needed, package in (("ipmi_sim", "openipmi"), ("ipmitool", "ipmitool")):
+            program(needed, package)
+        self._owner = _somebody()
+        self.folder = _folder(self._owner)
+        self.password = secrets.token_hex(8)  # IPMI 1.5 has room for 16 characters
+        self._marks = itertools.count(1)
+        try:
+            for name, text in (("commands", _commands()), ("power", "1\n"), ("chassis", _CHASSIS)):
+                _keep(self.folder / name, text, self._owner)
+            self._process, self.port = _serve(self.folder, self._command, self._prompts, self._owner)
+            self._remember()
+        except BaseException:
+            self.stop()
+            raise
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, tb: TracebackType | None) -> None:
+        self.stop()
+
+    def stop(self) -> None:
+        """Ends it and removes its folder."""
+        if hasattr(self, "_process"):
+            _end(self._process)
+        shutil.rmtree(self.folder, ignore_errors=True)
+
+    def ipmitool(self, *words: str, interface: str = "lanplus") -> str:
+        """What ipmitool prints when it is told this (`interface` is lan or lanplus); AssertionError where it fails."""
+        cipher = ("-C", "3") if interface == "lanplus" else ()  # the simulator cannot be asked for its cipher suites
+        way = ("-I", interface, *cipher, "-H", self.address, "-p", str(self.port), "-U", self.user, "-E")
+        done = subprocess.run(
+            [program("ipmitool", "ipmitool"), *way, "-N", "2", "-R", "3", *words],
+            env=_environment(self.folder) | {"IPMI_PASSWORD": self.password},
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            timeout=PATIENCE,
+            check=False,
+        )
+        assert done.returncode == 0, f"ipmitool {' '.join(words)}: {done.stderr}"
+        return done.stdout
+
+    def console(self, command: str) -> str:
+        """Has the simulator do a command of ipmi_sim_cmd(5); what it says to it, AssertionError where it refuses."""
+        assert self._process.stdin is not None
+        begin, mark = (self.folder / LOG).stat().st_size, f"mark{next(self._marks)}"
+        self._process.stdin.write(f"{command}\n{mark}\n".encode())  # it does not know the second: its answer is the end
+        self._process.stdin.flush()
+        end = f"**Unknown command: {mark}"
+        _wait(self._process, lambda: end in self._said(begin))
+        said = self._said(begin).partition(end)[0]
+        assert "**" not in said, f"{command}: {said}"
+        return said
+
+    def sensor(self, name: str) -> Sensor:
+        """One of its sensors."""
+        return next(one for one in SENSORS if one.name == name)
+
+    def read(self, name: str, value: float) -> None:
+        """From now on a sensor reads this, in its unit; the log gets what its thresholds have to say."""
+        sensor = self.sensor(name)
+        self.console(f"sensor_set_value 0x20 0 {sensor.number} {sensor.raw(value)} 1")
+
+    def log(self, event: Event) -> None:
+        """One more entry in the event log, of this moment."""
+        code, offset = event
+        happened = (0x04, code, 0, 0x6F, offset, 0xFF, 0xFF)  # sensor 0, which is not described
+        self.console(f"sel_add 0x20 2 0 0 0 0 0x20 0 {' '.join(map(str, happened))}")
+
+    def entries(self) -> tuple[int, ...]:
+        """The numbers of the event log's entries."""
+        lines = self.ipmitool("sel", "list").splitlines()
+        return tuple(int(found[1], 16) for line in lines if (found := re.match(r" *([0-9a-f]+) \|", line)))
+
+    # --- how it is made -----------------------------------------------------------------------------------------------
+
+    def _command(self, port: int) -> list[str]:
+        """How it is started on a port: that one stands in its configuration."""
+        _keep(self.folder / "lan.conf", _configuration(port, self.password), self._owner)
+        return [program("ipmi_sim", "openipmi"), "-c", "lan.conf", "-f", "commands", "-s", str(self.folder)]
+
+    def _prompts(self, _port: int) -> bool:
+        return self._said(0).endswith("> ")  # the port is open, the commands are done
+
+    def _said(self, begin: int) -> str:
+        return (self.folder / LOG).read_bytes()[begin:].decode(errors="replace")
+
+    def _remember(self) -> None:
+        """It is told what time it is, and then what has happened to it."""
+        refused = [line for line in self._said(0).splitlines() if line.startswith("**")]
+        if refused:
+            raise FleetUnavailable(f"this ipmi_sim does not understand: {'; '.join(refused)}")
+        self.ipmitool("sel", "time", "set", "now")
+        for event in HISTORY:
+            self.log(event)
+
+
+def _configuration(port: int, password: str) -> str:
+    """ipmi_lan(5)."""
+    return f"""\
+name "bmc"
+startlan 1
+  addr {ADDRESS} {port}
+  priv_limit admin
+  allowed_auths_user md5
+  allowed_auths_operator md5
+  allowed_auths_admin md5
+  guid {secrets.token_hex(16)}
+endlan
+chassis_control "sh chassis"
+user 2 true "{USER}" "{password}" admin 10 md5
+"""
+
+
+def _commands() -> str:
+    """ipmi_sim_cmd(5): what the BMC is made of. Bits are written highest first."""
+    lines = [
+        "mc_setbmc 0x20",
+        "mc_add 0x20 0x20 no-device-sdrs 1 1 2 0x9f 0 1",  # the maker of number 0 does not exist
+        "sel_enable 0x20 200 0x0a",
+    ]
+    plate = _plate("Maintops Lab", "Rack Server", "LAB-1", "1", "SN-0001", "", "")
+    lines.append(f"mc_add_fru_data 0x20 0 256 data {' '.join(map(str, plate))}")
+    for one in SENSORS:
+        events = f"{one.events:015b}"
+        lines += [
+            f"sensor_add 0x20 0 {one.number} {one.kind.code} 1",
+            f"sensor_set_threshold 0x20 0 {one.number} readable {one.has:06b} "
+            + " ".join(map(str, reversed(one.thresholds))),
+            f"sensor_set_event_support 0x20 0 {one.number} enable scanning per-state " + " ".join([events] * 4),
+            f"sensor_set_value 0x20 0 {one.number} {one.raw(one.reads)} 0",
+            f"main_sdr_add 0x20 {' '.join(map(str, _record(one)))}",
+        ]
+    return "\n".join([*lines, "mc_enable 0x20", ""])
+
+
+# --- faults -----------------------------------------------------------------------------------------------------------
+
+
+@contextlib.contextmanager
+def _as_it_was(bmc: Bmc) -> Iterator[None]:
+    """What enters the event log meanwhile is taken out of it."""
+    before = bmc.entries()
+    try:
+        yield
+    finally:
+        for entry in set(bmc.entries()).difference(before):
+            bmc.ipmitool("sel", "delete", str(entry))
+
+
+@contextlib.contextmanager
+def sensor_reads(bmc: Bmc, name: str, value: float) -> Iterator[str]:
+    """A sensor reads something else, in its unit, and the log has what its thresholds say to it; the sensor's name."""
+    with _as_it_was(bmc):
+        bmc.read(name, value)
+        try:
+            yield name
+        finally:
+            bmc.read(name, bmc.sensor(name).reads)
+
+
+@contextlib.contextmanager
+def event_logged(bmc: Bmc, event: Event) -> Iterator[int]:
+    """The event log has one more entry; its number."""
+    with _as_it_was(bmc):
+        bmc.log(event)
+        yield bmc.entries()[-1]
+
+
+@contextlib.contextmanager
+def powered_off(bmc: Bmc) -> Iterator[None]:
+    """The server is switched off; its BMC is not."""
+    bmc.ipmitool("chassis", "power", "off")
+    try:
+        yield
+    finally:
+        bmc.ipmitool("chassis", "power", "on")
+
+
+# --- Redfish ----------------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Redfish:
+    """A Redfish service over HTTP. `user` and `password` are empty where it lets everybody in."""
+
+    url: str
+    user: str = ""
+    password: str = ""
+
+    def ask(self, path: str, body: Mapping[str, Any] | None = None) -> Any:
+        """GET, or POST of a body; the document that it answers, None where there is none.
+
+        Raises urllib.error.HTTPError where it refuses.
+        """
+        data = None if body is None else json.dumps(body).encode()
+        request = urllib.request.Request(self.url + path, data, {"Content-Type": "application/json"})  # noqa: S310 ours
+        if self.user:
+            token = base64.b64encode(f"{self.user}:{self.password}".encode()).decode()
+            request.add_header("Authorization", f"Basic {token}")
+        direct = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+        with direct.open(request, timeout=PATIENCE) as answer:
+            text = answer.read()
+        return json.loads(text) if text else None
+
+
+@contextlib.contextmanager
+def redfish_recorded(tree: Path) -> Iterator[Redfish]:
+    """A recording (a folder for every path, with an index.json), read where it lies. It asks for no login."""
+    served = _installed("sushy-static")
+    with _serving(lambda port: [served, "-i", ADDRESS, "-p", str(port), "-m", str(tree.resolve())]) as port:
+        yield Redfish(f"http://{ADDRESS}:{port}")
+
+
+@contextlib.contextmanager
+def redfish_emulated() -> Iterator[Redfish]:
+    """A server that can be switched on and off (it takes some seconds to, up to eleven); it is off at first.
+
+    Everything but `/redfish/v1` itself asks for the login.
+    """
+    served, password = _installed("sushy-emulator"), secrets.token_urlsafe(12)
+    login = f"{USER}:{bcrypt.hashpw(password.encode(), bcrypt.gensalt(4)).decode()}\n"
+    settings = "SUSHY_EMULATOR_AUTH_FILE = 'login'\nSUSHY_EMULATOR_STATE_DIR = 'state'\n"
+    files = {"login": login, "settings": settings}
+    command = [served, "--fake", "--config", "settings", "-i", ADDRESS, "-p"]
+    with _serving(lambda port: [*command, str(port)], files) as port:
+        yield Redfish(f"http://{ADDRESS}:{port}", USER, password)
+
+
+@contextlib.contextmanager
+def _serving(command: Callable[[int], list[str]], files: Mapping[str, str] | None = None) -> Iterator[int]:
+    """A Redfish service that runs, in a folder with these files; its port."""
+    folder = _folder(None)
+    try:
+        for name, text in (files or {}).items():
+            _keep(folder / name, text, None)
+        # It stays our own process: Python's packages may lie where nobody else can read them.
+        process, port = _serve(folder, command, _answers, None)
+        try:
+            yield port
+        finally:
+            _end(process)
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def _answers(port: int) -> bool:
+    with contextlib.suppress(OSError):  # nobody listens yet
+        return "RedfishVersion" in Redfish(f"http://{ADDRESS}:{port}").ask("/redfish/v1")
+    return False
+
+
+def _installed(name: str) -> str:
+    """A program of this Python's own packages."""
+    found = Path(sys.executable).with_name(name)
+    if not found.exists():
+        raise FleetUnavailable(f"{name} is missing: {sys.executable} -m pip install sushy-tools")
+    return str(found)
+
+
+# --- folders and processes --------------------------------------------------------------------------------------------
+
+
+def _somebody() -> pwd.struct_passwd | None:
+    """Who is to run what needs no rights: nobody, where we are root; None is ourselves."""
+    return pwd.getpwnam("nobody") if os.geteuid() == 0 else None
+
+
+def _folder(owner: pwd.struct_passwd | None) -> Path:
+    """A new folder for one BMC, which its owner alone can look into."""
+    sweep()
+    folder = Path(tempfile.mkdtemp(prefix=f"{PREFIX}{os.getpid()}-"))
+    _give(folder, owner)
+    return folder
+
+
+def _keep(file: Path, text: str, owner: pwd.struct_passwd | None) -> None:
+    """Writes a file that its owner alone can read."""
+    file.touch(mode=0o600)
+    file.write_text(text)
+    _give(file, owner)
+
+
+def _give(path: Path, owner: pwd.struct_passwd | None) -> None:
+    if owner is not None:
+        os.chown(path, owner.pw_uid, owner.pw_gid)
+
+
+def _environment(folder: Path) -> dict[str, str]:
+    """Nobody's settings but ours; what is kept without asking is kept in the folder."""
+    path = f"{os.environ.get('PATH', os.defpath)}:/usr/sbin:/sbin"
+    return {"PATH": path, "HOME": str(folder), "TMPDIR": str(folder), "LC_ALL": "C.UTF-8", "TZ": "UTC"}
+
+
+def _serve(
+    folder: Path,
+    command: Callable[[int], list[str]],
+    ready: Callable[[int], bool],
+    user: pwd.struct_passwd | None,
+) -> tuple[subprocess.Popen[bytes], int]:
+    """Starts a program in its folder, on a port that is free, and waits until it is ready."""
+    words, said = [""], ""
+    for _ in range(5):  # somebody else may take the port in between
+        port = free_port(ADDRESS)
+        words = command(port)
+        process = _start(folder, words, user)
+        with contextlib.suppress(AssertionError), contextlib.ExitStack() as undo:
+            undo.callback(_end, process)
+            _wait(process, partial(ready, port))
+            undo.pop_all()
+            return process, port
+        said = (folder / LOG).read_text(errors="replace")
+        if "in use" not in said:
+            break
+    raise FleetUnavailable(f"{Path(words[0]).name} did not start: {said}")
+
+
+def _start(folder: Path, command: list[str], user: pwd.struct_passwd | None) -> subprocess.Popen[bytes]:
+    # The children of a killed test run must not outlive it: the kernel ends them with the thread that started them.
+    guard = [program("setpriv", "util-linux"), "--pdeathsig", "TERM"]
+    with (folder / LOG).open("wb") as log:
+        return subprocess.Popen(
+            [*guard, *command],
+            cwd=folder,
+            env=_environment(folder),
+            stdin=subprocess.PIPE,
+            stdout=log,
+            stderr=log,
+            user=user and user.pw_uid,
+            group=user and user.pw_gid,
+            extra_groups=None if user is None else [],
+        )
+
+
+def _wait(process: subprocess.Popen[bytes], done: Callable[[], bool]) -> None:
+    """Waits until something is done; AssertionError where the process ends before it, or it takes too long."""
+    deadline = time.monotonic() + PATIENCE
+    while not done():
+        assert process.poll() is None, "it has ended"
+        assert time.monotonic() < deadline, "it does not answer"
+        time.sleep(0.005)
+
+
+def _end(process: subprocess.Popen[bytes]) -> None:
+    process.terminate()
+    try:
+        process.wait(PATIENCE)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        process.wait()
+    with contextlib.suppress(BrokenPipeError):  # what it did not read any more
+        process.stdin.close()  # type: ignore[union-attr]

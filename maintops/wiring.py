@@ -8,7 +8,6 @@ from __future__ import annotations
 import contextlib
 import importlib
 import os
-import threading
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from functools import cached_property
@@ -26,6 +25,7 @@ if TYPE_CHECKING:
     from maintops.domain.ports import Clock, Observer, Runner, Store
     from maintops.domain.runs import Run
     from maintops.domain.servers import Server
+    from maintops.files.inventories import Asked
     from maintops.probes.catalogue import Catalogue
     from maintops.runners.ansible import AnsibleRunner
     from maintops.workflow.examining import Examined
@@ -142,18 +142,16 @@ class House:
 
     def servers(self, limit: str | None = None, hosts: str = "all") -> list[Server]:
         """The inventory's servers that match an Ansible pattern. Raises UsageError for a limit that names nobody."""
-        from maintops.files.inventories import select
+        return self._ask(limit).matching(hosts)
+
+    def _ask(self, limit: str | None) -> Asked:
+        from maintops.files.inventories import ask
 
         if not self.settings.inventory:
             raise UsageError(
                 f"no inventory: give one with -i, put one into {self.folder}/inventories/, or set inventory in {FILE}"
             )
-        return select(
-            self.settings.inventory,
-            hosts=hosts,
-            limit=limit,
-            vault_password_file=self.settings.vault_password_file,
-        )
+        return ask(self.settings.inventory, limit=limit, vault_password_file=self.settings.vault_password_file)
 
     # --- the outside -------------------------------------------------------------------------------------------------
 
@@ -223,6 +221,7 @@ class House:
         stopping: Stopping | None = None,
     ) -> RunResult:
         """Carries a checklist out. When it returns, every selected server has its record."""
+        asked = self._ask(limit)  # before anything else: Ansible reads the inventory while we import the rest
         from maintops.files.owners import this_process
         from maintops.workflow.keeping import Crew
         from maintops.workflow.planning import plan_run
@@ -230,8 +229,8 @@ class House:
         from maintops.workflow.stopping import Stopping
 
         chosen = self.checklist(checklist)
-        threading.Thread(target=_load_ahead, daemon=True).start()
-        servers = self.servers(limit, chosen.hosts)
+        _load_ahead()
+        servers = asked.matching(chosen.hosts)
         runners = self.runners
         plan = plan_run(
             self.new_run_id(), chosen, tags, servers, self.catalogue, tuple(runners.values()), self.settings.engine
@@ -272,7 +271,7 @@ class House:
 
 
 def _load_ahead() -> None:
-    """Imports what a run needs next, while Ansible reads the inventory: both take half a second."""
+    """Imports what a run needs next."""
     for module in ("maintops.store.sql", "maintops.workflow.running", "maintops.runners.ssh_connections"):
         with contextlib.suppress(ImportError):  # whoever needs it will say what is missing
             importlib.import_module(module)

@@ -9,7 +9,9 @@ import re
 import shutil
 import sys
 import tempfile
+import threading
 from collections.abc import Iterator, Sequence
+from concurrent.futures import Future
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -41,54 +43,84 @@ class _Inventory:
     program: str
     arguments: tuple[str, ...]
 
-    def outputs(self, patterns: Sequence[str | None]) -> list[Output]:
-        """What Ansible prints for each pattern (None: every host); side by side, each takes half a second."""
+    def output(self, pattern: str | None) -> Output:
+        """What Ansible prints for a pattern (None: every host); it takes half a second."""
         with tempfile.TemporaryDirectory(prefix="maintops-") as folder:
             settings = Path(folder, "empty.cfg")
             settings.touch()
-            return run_programs(
-                [self._command(pattern) for pattern in patterns],
+            (output,) = run_programs(
+                [self._command(pattern)],
                 environment=_environment(folder, settings),
                 folder=folder,
                 timeout=TIMEOUT,
                 limit=LARGEST_LISTING,
             )
+        return output
 
     def _command(self, pattern: str | None) -> list[str]:
         limit = [] if pattern is None else [f"--limit={pattern}"]
         return [self.program, *self.arguments, "--list", *limit]
 
 
-def select(
+def ask(
     sources: Sequence[str],
     *,
-    hosts: str = "all",
     limit: str | None = None,
     vault_password_file: Path | str | None = None,
     program: str | None = None,
-) -> list[Server]:
-    """The servers that match an Ansible pattern, in the inventory's order.
+) -> Asked:
+    """Begins to ask for the servers that match `limit`, a user's pattern, and returns at once: Ansible takes half a
+    second, and there is other work to do.
 
-    `sources` are inventories as Ansible's `-i` takes them, `hosts` the pattern of a checklist, `limit` a user's: a
-    server must match both. Raises UsageError for an inventory that cannot be read, a limit that names nothing, and
-    variables of servers that make no sense (all at once); NothingSelected where no server matches.
+    `sources` are inventories as Ansible's `-i` takes them. Raises UsageError for one that is not there, and for an
+    empty limit.
     """
     if limit is not None and not limit.strip(" ,:"):
         raise UsageError("the limit is empty; leave it out to select every server")
     inventory = _Inventory(program or _program(), tuple(_arguments(sources, vault_password_file)))
-    # Ansible's patterns cannot say (a or b) and (c or d), so two patterns are two questions.
-    patterns = [pattern for pattern in (None if hosts == "all" else hosts, _limit(limit)) if pattern is not None]
-    outputs = inventory.outputs(patterns or [None])
-    listings = [_listing(output) for output in outputs]
-    if limit is not None:
-        _refuse_unmatched(inventory, outputs[-1], "the limit")
-    limited = set(host_names(listings[-1]))
-    names = [name for name in host_names(listings[0]) if name in limited]
-    if not names:
-        raise NothingSelected(_nothing(inventory, hosts, limit))
-    if hosts != "all":
-        _refuse_unmatched(inventory, outputs[0], "the checklist's hosts")
-    return read_servers(listings[0], names)
+    return Asked(inventory, limit, _begin(inventory, _limit(limit)))
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """An inventory that Ansible is reading, and the limit that it was asked about."""
+
+    _inventory: _Inventory
+    _limit: str | None
+    _limited: Future[Output]
+
+    def matching(self, hosts: str = "all") -> list[Server]:
+        """The servers that match the pattern `hosts` of a checklist, and the limit, in the inventory's order.
+
+        Raises UsageError for an inventory that cannot be read, a limit that names nothing, and variables of servers
+        that make no sense (all at once); NothingSelected where no server matches.
+        """
+        # Ansible's patterns cannot say (a or b) and (c or d), so two patterns are two questions.
+        chosen = self._limited if hosts == "all" else _begin(self._inventory, hosts)
+        limited, listing = _listing(self._limited.result()), _listing(chosen.result())
+        if self._limit is not None:
+            _refuse_unmatched(self._inventory, self._limited.result(), "the limit")
+        kept = set(host_names(limited))
+        names = [name for name in host_names(listing) if name in kept]
+        if not names:
+            raise NothingSelected(_nothing(self._inventory, hosts, self._limit))
+        if hosts != "all":
+            _refuse_unmatched(self._inventory, chosen.result(), "the checklist's hosts")
+        return read_servers(listing, names)
+
+
+def _begin(inventory: _Inventory, pattern: str | None) -> Future[Output]:
+    """Asks on a thread of its own, which the end of this process does not wait for: its keeper ends the program."""
+    future: Future[Output] = Future()
+
+    def work() -> None:
+        try:
+            future.set_result(inventory.output(pattern))
+        except BaseException as error:
+            future.set_exception(error)  # it is raised where the answer is wanted
+
+    threading.Thread(target=work, daemon=True).start()
+    return future
 
 
 # --- asking ----------------------------------------------------------------------------------------------------------
@@ -183,14 +215,14 @@ def _refuse_unmatched(inventory: _Inventory, output: Output, what: str) -> None:
     """A part of a pattern that names nothing is a slip of the pen: Ansible would leave it out and go on."""
     unmatched = list(dict.fromkeys(_UNMATCHED.findall(output.stderr.decode("utf-8", "replace"))))
     if unmatched:
-        everything = _listing(inventory.outputs([None])[0])
+        everything = _listing(inventory.output(None))
         known = [*host_names(everything), *group_names(everything)]
         told = "; ".join(f"{name!r}{hint(name, known, 3)}" for name in unmatched)
         raise UsageError(f"{what} names no server or group of the inventory: {told}")
 
 
 def _nothing(inventory: _Inventory, hosts: str, limit: str | None) -> str:
-    count = len(host_names(_listing(inventory.outputs([None])[0])))
+    count = len(host_names(_listing(inventory.output(None))))
     if count == 0:
         return "the inventory has no servers"
     said = [f"the checklist's hosts {hosts!r}"] if hosts != "all" else []

@@ -14,7 +14,7 @@ from maintops.domain.answers import Question
 from maintops.domain.ports import Script
 from maintops.errors import UsageError
 
-FORMAT = 2
+FORMAT = 3
 """The version of the frames, and part of every digest: it changes when older streams could be misread."""
 
 LARGEST = (128 * 1024 - 1024) // 4 * 3
@@ -40,6 +40,23 @@ BANNER = 16 * 1024
 
 _ODD = re.compile(r"[^\n\t -~]")
 _NOT_A_WORD = re.compile(r"[^!-~]")
+
+_PLAIN = r"[A-Za-z0-9_./:,@%+-]"
+_WORDS = re.compile(
+    rf"({_PLAIN}+)"
+    rf"(?: +(?:{_PLAIN}|[=^]|'[^'\n]*'|\"[^\"$`\\!\n]*\")+)*"
+)
+"""A command of words that every shell takes as they stand: nothing to expand, no redirection, no second command."""
+
+_THE_SHELLS_OWN = """
+. : alias autoload bg bind break builtin caller case cd chdir command compgen complete compopt continue coproc declare
+dirs disown do done echo elif else enable esac eval exec exit export false fc fg fi float for function functions
+getopts hash help history if in integer jobs kill let local logout mapfile nameref newgrp nohup part popd print printf
+pushd pwd read readarray readonly return select set shift shopt source suspend test then time times trap true type
+typeset ulimit umask unalias unset until wait whence while
+"""
+"""What a shell does itself, or differently from a program of that name: builtins and reserved words of dash, bash,
+busybox and the Korn shells, and what part.sh defines."""
 
 
 def compile_script(questions: Sequence[Question], *, become: bool) -> Script:
@@ -85,8 +102,16 @@ def _bare(name: str) -> list[str]:
 
 def _ask(number: int, question: Question) -> str:
     name = _NOT_A_WORD.sub("?", question.check)[:64]
-    words = (_word(name), _word(question.text))
-    return f"ask {number} {_seconds(question)} {question.limit} {words[0]} {words[1]}\n"
+    text = question.text
+    return f"ask {number} {_seconds(question)} {question.limit} {_word(name)} {_how(text)} {_word(text)}\n"
+
+
+def _how(text: str) -> str:
+    """What prelude.sh has to start for this text; a shell is half of what a short command costs."""
+    found = _WORDS.fullmatch(text.strip(" \n"))
+    if found and found[1] not in _THE_SHELLS_OWN.split():
+        return "words"
+    return "kit" if "part" in text else "sh"
 
 
 def _seconds(question: Question) -> int:

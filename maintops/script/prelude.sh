@@ -3,12 +3,12 @@
 # part.sh says) and appends `begin`, one `ask` per question, and `finish`. Its stream is described in docs/frames.md.
 #
 # It runs as `sh -c TEXT` under dash, bash or busybox, so neither $0 nor standard input mean anything, and it writes
-# no file. What it starts is counted: per question a shell and a `head`, beside two forks of this shell.
+# no file. What it starts is counted: per question three forks of this shell, one of which becomes the command.
 #
 # What shellcheck is told not to say: a variable that takes the rest of a line is not used (2034); what stands unquoted
 # is a list of process ids, a number or a command with its options (2046, 2086, 2013); `kit` is set elsewhere (2154);
-# a shell without `ulimit -v` goes on without it (3045).
-# shellcheck disable=SC2034,SC2046,SC2086,SC2013,SC2154,SC3045
+# a shell without `ulimit -v` goes on without it (3045); what a subshell sets is meant for it alone (2030, 2031).
+# shellcheck disable=SC2030,SC2031,SC2034,SC2046,SC2086,SC2013,SC2154,SC3045
 
 # Whatever options and streams the caller's environment brought along. 3 is the answer; nothing else may write there.
 set +aefuvxC
@@ -20,8 +20,8 @@ umask 077
 unset ENV BASH_ENV CDPATH IFS BASH_XTRACEFD POSIXLY_CORRECT BLOCK_SIZE BLOCKSIZE DF_BLOCK_SIZE DU_BLOCK_SIZE \
   LS_BLOCK_SIZE TIME_STYLE TZ QUOTING_STYLE GREP_OPTIONS GREP_COLOR GREP_COLORS CLICOLOR_FORCE FORCE_COLOR COLUMNS \
   LINES LS_COLORS PS_FORMAT PS_PERSONALITY SYSTEMD_LESS SYSTEMD_LOG_LEVEL LESSOPEN LESSCLOSE
-unset key end uid machine boot cookie limiter room guard kit clock now before ticks seen over late job stage text signal prey \
-  rows row pid found file rest
+unset key uid machine boot cookie room size guard kit clock others now since before ticks seen over late job carrier \
+  ended stage text signal prey rows row pid found file rest
 cd /
 PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin${PATH:+:$PATH}
 export PATH LC_ALL=C LANG=C TERM=dumb PAGER=cat SYSTEMD_PAGER=cat SYSTEMD_COLORS=0 LESSSECURE=1
@@ -33,8 +33,9 @@ quit() {
   exit "$1"
 }
 
-# say MARK [MARK]: prints marks, in one piece (each piece is a packet to encrypt and to read). One that cannot be written means that nobody listens any more: the script ends. But while a slow
-# listener made it wait, the clock may have interrupted it (bash and busybox give up then): that one is tried again.
+# say MARK [MARK]: prints marks, in one piece (each piece is a packet to encrypt and to read). One that cannot be
+# written means that nobody listens any more: the script ends. But while a slow listener made it wait, the clock may
+# have interrupted it (bash and busybox give up then): that one is tried again.
 say() {
   before=$ticks
   until printf '\n#%s %s\n' "$key" "$1" ${2:+"$key" "$2"} >&3; do
@@ -70,29 +71,35 @@ tick() {
   trap - EXIT
 }
 
-# await PID: waits for a child; fails where only the clock ended the waiting. The process is a better witness than the
-# status of `wait`: it stays until it was waited for, and bash, interrupted while a child ends, can miss that for ever.
+# await PID: waits for a child and sets `ended` to its status; fails where only the clock ended the waiting. The process
+# is a better witness than the status of `wait`: it stays until it was waited for, and bash, interrupted while a child
+# ends, can miss that for ever.
 await() {
   wait "$1"
+  ended=$?
   ! kill -0 "$1"
 }
 
 # begin DIGEST
 begin() {
   key=$1
-  end=
   ticks=0
   renice -n 10 -p $$
   ionice -c 3 -p $$
-  limiter='head -c '
-  head -c 1 </dev/null || limiter='dd bs=1 count='
   room=$(ulimit -S -v)
   # Without /proc a question's processes cannot be found: then `timeout`, if there is one, has to end it.
   [ -r /proc/self/environ ] || { command -v timeout && guard=timeout; }
   draw
   cookie=$text
-  while read -r text rest uid now; do
-    [ "$text" = Uid: ] && break
+  size=100000
+  while read -r text now rest; do
+    case $text in
+      Uid:) uid=${rest%%[!0-9]*} ;;
+      VmSize:)
+        size=$now
+        break
+        ;;
+    esac
   done </proc/self/status
   read -r machine </etc/machine-id || read -r machine </var/lib/dbus/machine-id
   case $machine in *[!0-9a-f]* | '') machine=- ;; esac
@@ -100,7 +107,7 @@ begin() {
   uid=${uid:-$(id -u)}
   draw
   look
-  say "h 2 ${uid:--1} $machine ${boot:--} $now $text $(id -un)"
+  say "h 3 ${uid:--1} $machine ${boot:--} $now $text $(id -un)"
   key=$text
   trap 'ticks=$((ticks + 1))' ALRM
   # Whoever ends this shell (sudo hands signals on) ends what it started.
@@ -108,63 +115,144 @@ begin() {
   trap 'quit 1' PIPE
   tick &
   clock=$!
+  others=$clock
 }
 
-# ask NUMBER SECONDS BYTES CHECK TEXT
+# ask NUMBER SECONDS BYTES CHECK HOW TEXT
 #
-# A job of two: the left one starts the question, keeps an excerpt of what it complains about (whatever it says beyond
-# the limit of memory ends it), and writes status and excerpt behind the output, into the same pipe, in one piece. The
-# right one cuts what is too long; 2200 bytes are for what comes behind. The job is a shell of its own, so that it ends
-# when both have ended, in every shell.
+# HOW: `words` for a command that this shell can become, `sh` for what needs a shell, `kit` for what needs `part` too.
+# A job of two: the left one starts the question, the right one hands on what it says.
 ask() {
   ticks=0
   seen=0
   over=
   late=0
+  carrier=
   look
-  if [ "$end" ]; then say "$end" "b $1 $3 $now $4"; else say "b $1 $3 $now $4"; fi
-  (
-    {
-      ulimit -S -v 100000
-      text=$(
-        ulimit -S -v "$room"
-        export "MAINTOPS_ASK=$cookie.$1."
-        exec ${guard:+$guard -s KILL $(($2 + 2))} sh -c "$kit
-$5" 2>&1 >&6 3>&- 6>&-
-      )
-      printf '\n#%s s %s\n%.1999s\n#%s x\n' "$key" $? "$text" "$key"
-    } 6>&1 | $limiter$(($3 + 2200)) >&3
-  ) &
+  since=$now
+  carry "$@" | hand "$@" &
   job=$!
-  until await $job; do tend "$1" "$2"; done
+  until settled; do tend "$@"; done
+  text=$ended
   look
   # What does not hold the output, and would not hear TERM, is still there.
   [ "$late" = 0 ] || {
     chase KILL "$1" &
-    job=$!
+    pid=$!
     ticks=0
-    until await $job || [ "$ticks" -gt 2 ]; do :; done
+    until await $pid || [ "$ticks" -gt 2 ]; do :; done
+    read -r others </proc/$$/task/$$/children
   }
-  end="e $1 $now $late"
+  case $text/$late/$now in
+    0/0/"${since%.*}".*) ;;
+    [03]/*) say "e $1 $now $late" ;;
+    *) say "b $1 $3 $since $4" "e $1 $now $late" ;;
+  esac
 }
 
-# Whether the question's own shell has ended although the job has not: the left one waits for the end of a pipe. Where
-# the kernel does not list children nobody knows.
+# carry NUMBER SECONDS BYTES CHECK HOW TEXT: starts the question, keeps an excerpt of what it complains about (whatever
+# it says beyond the limit of memory ends this shell), and writes status and excerpt behind the output, in one piece.
+carry() {
+  ulimit -S -v $((size + 100000))
+  exec 6>&1
+  text=$(
+    ulimit -S -v "$room"
+    exec 2>&1 >&6 3>&- 6>&-
+    become "$1" "$2" "$5" "$6"
+  )
+  printf '\n#%s s %s\n%.1999s\n#%s x\n' "$key" $? "$text" "$key"
+}
+
+# hand NUMBER SECONDS BYTES CHECK: hands on what it reads, with the mark of its beginning, cut where it is too long; 2200
+# bytes are for what stands behind the output. What is short goes in one piece, with the mark of its end if it took no
+# second: nothing was ended at its timeout then. Otherwise that is for the script's shell to say; 3 means that it has to.
+hand() {
+  text=
+  while IFS= read -r row; do
+    text="$text$row
+"
+    [ ${#text} -lt 500 ] || {
+      room=$(($3 + 2200 - ${#text}))
+      printf "\n#%s b %s\n%.$(($3 + 2200))s" "$key" "$1 $3 $since $4" "$text" >&3
+      [ "$room" -le 0 ] || head -c "$room" >&3 || dd bs=1 count="$room" >&3
+      exit 3
+    }
+  done
+  look
+  case $now in
+    "${since%.*}".*) printf "\n#%s b %s\n%s\n#%s e %s\n" "$key" "$1 $3 $since $4" "$text$row" "$key" "$1 $now 0" >&3 ;;
+    *)
+      printf "\n#%s b %s\n%s" "$key" "$1 $3 $since $4" "$text$row" >&3 && exit 3
+      ;;
+  esac
+}
+
+# Whether the job has ended, all of it: bash waits for the last process of a pipeline alone. Where that one read to the
+# end (0) the other has ended before.
+settled() {
+  await $job || return
+  [ "$ended" = 0 ] && return
+  [ "$carrier" ] || {
+    read -r text </proc/$$/task/$$/children
+    case $text in "$others" | '') return 0 ;; esac
+    carrier=${text##* }
+  }
+  kill -0 "$carrier" || return 0
+  wait $clock
+}
+
+# become NUMBER SECONDS HOW TEXT: the question takes this shell's place.
+become() {
+  export "MAINTOPS_ASK=$cookie.$1."
+  case $3 in
+    words) eval "exec ${guard:+$guard -s KILL $(($2 + 2))} $4" ;;
+    kit) exec ${guard:+$guard -s KILL $(($2 + 2))} sh -c "$kit
+$4" ;;
+    *) exec ${guard:+$guard -s KILL $(($2 + 2))} sh -c "$4" ;;
+  esac
+}
+
+# Whether the question's own process has ended although the job has not: something holds a pipe. Where the kernel does
+# not list children nobody knows.
 has_ended() {
+  [ "$carrier" ] || {
+    read -r text </proc/$$/task/$$/children
+    case " $text " in
+      *" $job "*)
+        text=" ${text%"$job"*}"
+        text=${text% }
+        carrier=${text##* }
+        # It has ended before the one that stands behind it was looked for.
+        case " $others " in *" $carrier "*) carrier=- ;; esac
+        ;;
+      *) return 1 ;;
+    esac
+  }
   pid=
-  read -r file rest </proc/$job/task/$job/children
-  [ -r "/proc/$file/task/$file/children" ] || return
-  read -r pid rest </proc/$file/task/$file/children
+  read -r pid rest </proc/$carrier/task/$carrier/children
   while read -r text rest; do
     [ "$text" = State: ] && break
   done </proc/$pid/status
   case $pid/$rest in /* | */Z*) ;; *) false ;; esac
 }
 
-# tend NUMBER SECONDS: called whenever waiting was interrupted; acts once a second.
+# Whether the right side of the job has grown too large: a line without an end.
+is_vast() {
+  pid=0
+  while read -r text pid rest; do
+    [ "$text" = VmSize: ] && break
+  done </proc/$job/status
+  [ "$text" = VmSize: ] && [ "$pid" -gt $((size + 16000 + $1 / 256)) ]
+}
+
+# tend NUMBER SECONDS BYTES CHECK: called whenever waiting was interrupted; acts once a second.
 tend() {
   [ "$ticks" -gt "$seen" ] || return
   seen=$ticks
+  is_vast "$3" && {
+    late=2
+    kill -KILL $job
+  }
   if has_ended; then over=${over:-$ticks}; else over=; fi
   stage=$((ticks - $2 - 1))
   case $stage in
@@ -178,23 +266,23 @@ tend() {
       esac
       ;;
     0)
-      [ "$over" ] || late=1
+      [ "$over" ] || [ "$late" = 2 ] || late=1
       chase TERM "$1" &
       ;;
     [1-3])
-      [ "$over" ] || late=1
+      [ "$over" ] || [ "$late" = 2 ] || late=1
       chase KILL "$1" &
       ;;
     [4-7]) ;;
     [89])
       # Something out of reach (in the middle of I/O that never ends, or another user's) holds the output open: now
       # the machinery itself goes.
-      [ "$over" ] || late=1
+      [ "$over" ] || [ "$late" = 2 ] || late=1
       hunt KILL $$
       ;;
     *)
       look
-      say "e $1 $now 1"
+      say "b $1 $3 $since $4" "e $1 $now 3"
       quit 1
       ;;
   esac
@@ -250,6 +338,6 @@ hunt() {
 
 # finish COUNT
 finish() {
-  say "${end:-x}" "z $1"
+  say "z $1"
   quit 0
 }

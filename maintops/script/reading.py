@@ -24,8 +24,8 @@ class Header:
 @dataclass(frozen=True, slots=True)
 class Heard:
     """What a stream says. `answers` holds every question that was answered to its end, by check; `begun` is the check
-    whose answer was cut off, if one was; `complete` says that the script ran to its end. Without `header` nothing of
-    the script was heard at all."""
+    that was being asked where the stream ends too early; `complete` says that the script ran to its end. Without
+    `header` nothing of the script was heard at all."""
 
     header: Header | None = None
     answers: Mapping[str, Answer] = field(default_factory=dict)
@@ -45,7 +45,8 @@ class _Opening:
 @dataclass(slots=True)
 class _Asking:
     """A question whose end was not yet seen. `body` is where its output begins; `closed` where it ends, `excerpt`
-    where standard error begins and `told` where that ends, once their marks were seen."""
+    where standard error begins and `told` where that ends, once their marks were seen; `given_up` where the script
+    took the word from a job that could not finish."""
 
     number: int
     limit: int
@@ -54,16 +55,20 @@ class _Asking:
     closed: int = -1
     excerpt: int = -1
     told: int = -1
+    given_up: int = -1
     status: int | None = None
 
 
 _HEADER = re.compile(
-    rb"#[0-9a-f]+ h 2 (-1|\d{1,10}) ([0-9a-f]{1,64}|-) ([!-~]{1,64}) [!-~]{1,32} ([!-~]{1,64}) ([^\n]{0,256})\n"
+    rb"#[0-9a-f]+ h 3 (-1|\d{1,10}) ([0-9a-f]{1,64}|-) ([!-~]{1,64}) [!-~]{1,32} ([!-~]{1,64}) ([^\n]{0,256})\n"
 )
 _TIME = rb"(\d{1,12}(?:\.\d{1,9})?)"
 _BEGIN = re.compile(rb"b (\d{1,6}) (\d{1,18}) " + _TIME + rb" [^\n]*")
 _STATUS = re.compile(rb"s (\d{1,3})")
-_END = re.compile(rb"e (\d{1,6}) " + _TIME + rb" ([01])")
+_END = re.compile(rb"e (\d{1,6}) " + _TIME + rb" ([0-3])")
+_LATE, _CUT, _GIVEN_UP = b"1", b"2", b"3"
+"""How a question ended, if not by itself (0): at its timeout, by a line longer than its shell may hold, at its timeout
+without being ended (and the script with it)."""
 
 
 def hear(stream: bytes, script: Script) -> Heard:
@@ -76,32 +81,43 @@ def hear(stream: bytes, script: Script) -> Heard:
         return Heard()
     answers: dict[str, Answer] = {}
     asking: _Asking | None = None
+    begun = _name(0, script)
     for at, line, after in _marks(stream, opening):
         if begin := _BEGIN.fullmatch(line):
-            asking = _Asking(int(begin[1]), int(begin[2]), float(begin[3]), after)
+            if asking is None or asking.number != int(begin[1]):
+                asking = _Asking(int(begin[1]), int(begin[2]), float(begin[3]), after)
+            elif asking.given_up < 0:
+                asking.given_up = at
         elif asking and line.startswith(b"s ") and asking.closed < 0:
             asking.closed, asking.excerpt, asking.status = at, after, _status(line)
         elif asking and line == b"x" and asking.closed >= 0 > asking.told:
             asking.told = at
         elif (end := _END.fullmatch(line)) and asking and int(end[1]) == asking.number < len(script.checks):
-            answer = _answer(stream, asking, at, float(end[2]), end[3] == b"1")
-            answers.setdefault(script.checks[asking.number], answer)
-            asking = None
+            answers.setdefault(script.checks[asking.number], _answer(stream, asking, at, end))
+            begun, asking = _after(end, script), None
         elif line.startswith(b"z "):
             return Heard(opening.header, answers, None, complete=True)
-    return Heard(opening.header, answers, _name(asking.number, script) if asking else None)
+    return Heard(opening.header, answers, begun)
 
 
 def current(stream: bytes, script: Script) -> str | None:
-    """The check that was begun and has not ended where the stream ends; None between questions, before and after."""
+    """The check that is being asked where the stream ends; None before the header and behind the last answer."""
     opening = _open(stream, script)
+    if opening is None:
+        return None
     at = len(stream)
-    while opening and (at := stream.rfind(opening.mark, opening.end, at)) >= 0:
+    while (at := stream.rfind(opening.mark, opening.end, at)) >= 0:
         line, newline, _ = stream[at + len(opening.mark) : at + 512].partition(b"\n")
-        if newline and line[:2] not in (b"s ", b"x"):
-            begin = _BEGIN.fullmatch(line)
-            return _name(int(begin[1]), script) if begin else None
-    return None
+        if newline and line.startswith(b"z "):
+            return None
+        if newline and (end := _END.fullmatch(line)):
+            return _after(end, script)
+    return _name(0, script)
+
+
+def _after(end: re.Match[bytes], script: Script) -> str | None:
+    """The check that is asked after this mark."""
+    return None if end[3] == _GIVEN_UP else _name(int(end[1]) + 1, script)
 
 
 def _name(number: int, script: Script) -> str | None:
@@ -146,15 +162,18 @@ def _status(line: bytes) -> int | None:
     return int(found[1]) if found else None
 
 
-def _answer(stream: bytes, asking: _Asking, at: int, until: float, late: bool) -> Answer:
+def _answer(stream: bytes, asking: _Asking, at: int, end: re.Match[bytes]) -> Answer:
     """`at`: where the mark of its end begins. Without a status mark everything before that is output."""
-    output = stream[asking.body : at if asking.closed < 0 else asking.closed]
+    if asking.given_up >= 0:
+        at = asking.given_up
+    output = stream[asking.body : at if asking.closed < 0 else asking.closed].replace(b"\0", b"")
     excerpt = b"" if asking.closed < 0 else stream[asking.excerpt : at if asking.told < 0 else asking.told]
+    late = end[3] in (_LATE, _GIVEN_UP)
     return Answer(
         stdout=output[: asking.limit],
         stderr=b"".join(line + b"\n" for line in excerpt.split(b"\n") if line),
         status=None if late else asking.status,
-        truncated=len(output) > asking.limit,
+        truncated=len(output) > asking.limit or end[3] == _CUT,
         timed_out=late,
-        seconds=round(max(0.0, until - asking.since), 3),
+        seconds=round(max(0.0, float(end[2]) - asking.since), 3),
     )

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import json
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from maintops.domain.servers import Server
 from maintops.errors import NothingSelected, UsageError
 from maintops.files import inventories
-from maintops.files.inventories import select
+from maintops.files.inventories import ask
 
 HOSTS = ["a1", "a2", "b1", "b2", "c1"]
 
@@ -38,6 +40,10 @@ print(json.dumps({{"_meta": {{"hostvars": {{}}}}, "all": {{"children": ["g"]}}, 
 """
 
 
+def _select(sources: Sequence[str], *, hosts: str = "all", **how: Any) -> list[Server]:
+    return ask(sources, **how).matching(hosts)
+
+
 @pytest.fixture
 def program(tmp_path: Path) -> Path:
     folder = tmp_path / "bin"
@@ -56,7 +62,7 @@ def inventory(tmp_path: Path) -> str:
 
 
 def chosen(program: Path, inventory: str, **how: Any) -> list[str]:
-    return [server.name for server in select([inventory], program=str(program), **how)]
+    return [server.name for server in _select([inventory], program=str(program), **how)]
 
 
 def calls(program: Path) -> list[Any]:
@@ -67,7 +73,7 @@ def calls(program: Path) -> list[Any]:
     ("hosts", "limit", "names", "questions"),
     [
         ("all", None, HOSTS, [None]),
-        ("a1:b1", None, ["a1", "b1"], ["a1:b1"]),
+        ("a1:b1", None, ["a1", "b1"], ["a1:b1", None]),
         ("all", "c1:a2", ["a2", "c1"], ["c1:a2"]),
         ("a1:b1:c1", "c1:a1:a2", ["a1", "c1"], ["a1:b1:c1", "c1:a1:a2"]),
     ],
@@ -96,7 +102,7 @@ def test_nothing_of_where_the_user_stands_takes_part(
     monkeypatch.setenv("CI_TOKEN", "hunter2")
     monkeypatch.setenv("PYTHONPATH", "/evil")
     monkeypatch.setenv("ANSIBLE_CONFIG", "/evil.cfg")
-    servers = select(["inventory.yml", "h1,h2"], limit="@limit", vault_password_file="pw", program=str(program))
+    servers = _select(["inventory.yml", "h1,h2"], limit="@limit", vault_password_file="pw", program=str(program))
     assert [server.name for server in servers] == ["a2"]
     ((arguments, environment, folder, settings),) = calls(program)
     assert arguments == [
@@ -120,7 +126,7 @@ def test_nothing_of_where_the_user_stands_takes_part(
 
 def test_a_limit_that_names_nothing_is_refused_with_what_is_near(program: Path, inventory: str) -> None:
     with pytest.raises(UsageError) as caught:
-        select([inventory], limit="a1:aa1:xyz", program=str(program))
+        _select([inventory], limit="a1:aa1:xyz", program=str(program))
     assert str(caught.value) == (
         "the limit names no server or group of the inventory: 'aa1'; did you mean \"a1\"?; 'xyz'"
     )
@@ -129,24 +135,24 @@ def test_a_limit_that_names_nothing_is_refused_with_what_is_near(program: Path, 
 @pytest.mark.parametrize("limit", ["", " ", ",", ":,"])
 def test_an_empty_limit_is_refused(program: Path, inventory: str, limit: str) -> None:
     with pytest.raises(UsageError, match="the limit is empty"):
-        select([inventory], limit=limit, program=str(program))
+        _select([inventory], limit=limit, program=str(program))
 
 
 def test_nothing_selected_says_the_patterns_and_how_many_there_are(program: Path, inventory: str) -> None:
     with pytest.raises(NothingSelected) as caught:
-        select([inventory], hosts="a1", limit="b1", program=str(program))
+        _select([inventory], hosts="a1", limit="b1", program=str(program))
     assert str(caught.value) == (
         "no server matches the checklist's hosts 'a1' and the limit 'b1'; the inventory has 5 servers"
     )
     assert caught.value.exit_code == 5
     with pytest.raises(NothingSelected, match="no server matches the checklist's hosts 'x'; "):
-        select([inventory], hosts="x", program=str(program))
+        _select([inventory], hosts="x", program=str(program))
 
 
 def test_an_inventory_without_servers(program: Path, inventory: str) -> None:
     program.write_text(program.read_text().replace(repr(HOSTS), "[]"))
     with pytest.raises(NothingSelected, match="the inventory has no servers"):
-        select([inventory], program=str(program))
+        _select([inventory], program=str(program))
 
 
 @pytest.mark.parametrize(
@@ -159,7 +165,7 @@ def test_an_inventory_without_servers(program: Path, inventory: str) -> None:
 )
 def test_files_that_are_not_there_are_named(program: Path, inventory: str, how: dict[str, Any], says: str) -> None:
     with pytest.raises(UsageError) as caught:
-        select(**({"sources": [inventory], "program": str(program)} | how))
+        _select(**({"sources": [inventory], "program": str(program)} | how))
     assert str(caught.value) == says
     assert not (program.parent / "calls").exists()
 
@@ -193,7 +199,7 @@ def test_why_an_inventory_cannot_be_read_without_its_content(
 ) -> None:
     (program.parent / "fail").write_text(stderr)
     with pytest.raises(UsageError) as caught:
-        select([inventory], program=str(program))
+        _select([inventory], program=str(program))
     assert str(caught.value) == says
     assert SECRET not in str(caught.value)
 
@@ -201,7 +207,7 @@ def test_why_an_inventory_cannot_be_read_without_its_content(
 def test_an_answer_that_is_not_json(program: Path, inventory: str) -> None:
     program.write_text("#!/bin/sh\necho hello\n")
     with pytest.raises(UsageError, match="printed something that is not JSON"):
-        select([inventory], program=str(program))
+        _select([inventory], program=str(program))
 
 
 def test_the_program_beside_python_comes_first(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

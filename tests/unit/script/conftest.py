@@ -21,7 +21,6 @@ PLACES = [
     ("dash", "no timeout"),
     ("bash as sh", "no setsid"),
     ("busybox", "applets only"),
-    ("dash", "a poor head"),
 ]
 
 
@@ -38,10 +37,6 @@ def find_place(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str, str],
             folders[name] = busybox_folder(folder)
         else:
             folders[name] = tool_folder(folder, TOOLS.get(name, ["head", "timeout"]))
-        if name == "a poor head":
-            poor = folder / "head"
-            poor.write_text('#!/bin/sh\ncase $1 in -c*) exit 1 ;; esac\nexec /usr/bin/head "$@"\n')
-            poor.chmod(0o755)
 
     def find(shell: str, tools: str) -> Place:
         if shell not in PRESENT:

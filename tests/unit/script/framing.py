@@ -27,7 +27,7 @@ class Told:
 
 def framed(script: Script, told: Sequence[Told], *, user: bytes = b"root") -> bytes:
     """The stream of a script that ran to its end."""
-    words = f"h 2 0 {MACHINE} {BOOT} 10.00 {KEY} ".encode() + user
+    words = f"h 3 0 {MACHINE} {BOOT} 10.00 {KEY} ".encode() + user
     frames = [_mark(words, script.digest)]
     for number, one in enumerate(told):
         begin = f"b {number} {one.limit} {20 + number}.25 ".encode() + script.checks[number].encode()

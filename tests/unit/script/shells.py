@@ -144,6 +144,15 @@ class Mark:
                     found.append((process / "cmdline").read_bytes().replace(b"\0", b" ").decode("utf-8", "replace"))
         return [line for line in found if line]
 
+    def asking(self) -> bool:
+        """Whether one of them is, or descends from, a question."""
+        for process in Path("/proc").glob("[0-9]*"):
+            with contextlib.suppress(OSError):
+                environment = (process / "environ").read_bytes()
+                if self._word.encode() in environment and b"MAINTOPS_ASK=" in environment:
+                    return True
+        return False
+
     def gone(self, seconds: float) -> bool:
         """Whether no process is left, now or after so many seconds at most."""
         until = time.monotonic() + seconds

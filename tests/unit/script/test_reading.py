@@ -31,11 +31,12 @@ ALL_TOLD = st.lists(TOLD, min_size=3, max_size=3)
 
 
 def expected(told: Told) -> Answer:
+    said = told.stdout.replace(b"\0", b"")
     return Answer(
-        stdout=told.stdout[: told.limit],
+        stdout=said[: told.limit],
         stderr=b"".join(line + b"\n" for line in told.stderr if line),
         status=None if told.late else told.status,
-        truncated=len(told.stdout) > told.limit,
+        truncated=len(said) > told.limit,
         timed_out=told.late,
         seconds=1.5,
     )
@@ -67,8 +68,37 @@ def test_the_check_in_the_middle_is_known_at_every_byte() -> None:
     stream = framed(SCRIPT, [Told(b"one\n"), Told(b"two\n", (b"oh",)), Told(b"three")])
     seen = [current(stream[:size], SCRIPT) for size in range(len(stream) + 1)]
     changes = [check for before, check in zip([None, *seen], seen, strict=False) if check != before]
-    assert changes == ["A", None, "B", None, "C", None]
+    assert changes == ["A", "B", "C", None]
     assert [hear(stream[:size], SCRIPT).begun for size in range(len(stream))] == seen[:-1]
+
+
+def _stream(*marks: str) -> bytes:
+    words = [f"#{SCRIPT.digest} h 3 0 - - 1 {KEY} root", *(f"#{KEY} {mark}" for mark in marks)]
+    return "".join(f"\n{word}\n" for word in words).encode()
+
+
+def test_a_question_whose_job_was_ended_keeps_what_it_had_handed_on() -> None:
+    stream = _stream("b 0 100 1.00 A\nhalf", "b 0 100 1.00 A", "e 0 3.00 1")
+    assert hear(stream, SCRIPT).answers["A"] == Answer(b"half\n", b"", None, timed_out=True, seconds=2.0)
+
+
+def test_an_end_that_is_said_twice_counts_once() -> None:
+    stream = _stream("b 0 100 1.00 A\none", "s 0", "x", "e 0 1.50 0", "e 0 2.00 1", "b 1 100 2.00 B\ntwo", "s 0", "x")
+    heard = hear(stream, SCRIPT)
+    assert heard.answers == {"A": Answer(b"one\n", b"", 0, seconds=0.5)}
+    assert (heard.begun, current(stream, SCRIPT)) == ("B", "B")
+
+
+def test_output_that_nobody_could_hold_counts_as_truncated() -> None:
+    stream = _stream("b 0 100 1.00 A", "e 0 3.00 2")
+    assert hear(stream, SCRIPT).answers["A"] == Answer(b"", b"", None, truncated=True, seconds=2.0)
+
+
+def test_a_script_that_gave_up_asks_nothing_more() -> None:
+    stream = _stream("b 0 100 1.00 A", "e 0 3.00 3")
+    heard = hear(stream, SCRIPT)
+    assert heard.answers["A"].timed_out
+    assert (heard.begun, current(stream, SCRIPT), heard.complete) == (None, None, False)
 
 
 @given(st.binary(max_size=300))
@@ -90,7 +120,7 @@ def test_any_mutation_can_be_heard(told: list[Told], data: st.DataObject) -> Non
 
 
 OPENING = f"\n#{SCRIPT.digest} ".encode()
-HEADER = OPENING + f"h 2 0 {MACHINE} {BOOT} 1.0 {KEY} root\n".encode()
+HEADER = OPENING + f"h 3 0 {MACHINE} {BOOT} 1.0 {KEY} root\n".encode()
 MARK = f"\n#{KEY} ".encode()
 
 
@@ -113,19 +143,19 @@ def test_frames_that_make_no_sense_are_no_answers(frames: bytes) -> None:
 
 
 @pytest.mark.parametrize(
-    "words", [b"h 1 0 ab - 1 k root", b"h 2 x ab - 1 k root", b"h 2 0", b"h 2 0 AB/.. - 1 k root", b"b 0 1 1.0 A"]
+    "words", [b"h 1 0 ab - 1 k root", b"h 3 x ab - 1 k root", b"h 3 0", b"h 3 0 AB/.. - 1 k root", b"b 0 1 1.0 A"]
 )
 def test_a_header_that_makes_no_sense_is_none(words: bytes) -> None:
     assert hear(OPENING + words + b"\n" + OPENING + b"z 0\n", SCRIPT) == Heard()
 
 
 def test_a_machine_may_have_no_ids_and_a_user_an_odd_name() -> None:
-    stream = OPENING + b"h 2 1000 - - 5 k DOMAIN\\j\xf6rg x\n"
+    stream = OPENING + b"h 3 1000 - - 5 k DOMAIN\\j\xf6rg x\n"
     assert hear(stream, SCRIPT).header == Header("", "", "DOMAIN\\j\N{REPLACEMENT CHARACTER}rg x", 1000)
 
 
 def test_a_uid_may_be_unknown() -> None:
-    header = hear(OPENING + b"h 2 -1 - - 5 k \n", SCRIPT).header
+    header = hear(OPENING + b"h 3 -1 - - 5 k \n", SCRIPT).header
     assert header == Header("", "", "", -1)
 
 

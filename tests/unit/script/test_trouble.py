@@ -38,6 +38,7 @@ TROUBLE = {
     "escaped": Question("A", "echo early; (setsid sleep 300 &); exit 3", 300.0, 100),
     "escaped hang": Question("A", "echo begun; setsid sleep 300 & sleep 300", 1.0, 100),
     "flood": Question("A", "yes", 300.0, 100),
+    "endless line": Question("A", "tr '\\0' x </dev/zero", 300.0, 100),
     "deaf flood": Question("A", "trap '' PIPE; while :; do echo y 2>/dev/null || sleep 0.1; done", 1.0, 100),
     "loud flood": Question("A", "echo out; seq 300000 >&2; sleep 300", 2.0, 100),
     "endless complaints": Question("A", "echo out; yes >&2", 300.0, 100),
@@ -112,6 +113,15 @@ def test_a_flood_is_cut(trial: Trial, where: str) -> None:
 
 
 @pytest.mark.parametrize("where", WHERE)
+def test_a_line_without_an_end_is_ended_and_nothing_of_it_kept(trial: Trial, where: str) -> None:
+    seen = trial("endless line", where)
+    answer = seen.heard.answers["A"]
+    assert (answer.stdout, answer.status, answer.truncated, answer.timed_out) == (b"", None, True, False)
+    assert answer.seconds < 60
+    _fine_afterwards(seen)
+
+
+@pytest.mark.parametrize("where", WHERE)
 def test_a_flood_that_goes_on_is_ended_at_its_timeout(trial: Trial, where: str) -> None:
     seen = trial("deaf flood", where)
     answer = seen.heard.answers["A"]
@@ -177,8 +187,10 @@ def _begun(script: Script, deaf: Iterable[bool] = (False,)) -> Iterator[list[tup
             mark = Mark()
             process = Place(shell).start(script, environment=mark.environment, deaf=ignores)
             every.append((mark, stack.enter_context(process)))
-        for _, process in every:
-            _until(process, b" b 0 ")
+        for mark, process in every:
+            _until(process, b" h 3 ")
+            while not mark.asking():
+                time.sleep(0.02)
         yield every
 
 
@@ -226,7 +238,7 @@ def test_a_script_that_is_killed_lets_go_of_its_answer() -> None:
 
 def test_a_listener_that_is_slow_for_a_while_hears_everything() -> None:
     names = [f"CHECK-{number:012d}" for number in range(60)]
-    script = compile_script([Question(name, ":", 20.0, 10) for name in names], become=False)
+    script = compile_script([Question(name, ":", 200.0, 10) for name in names], become=False)
     with contextlib.ExitStack() as stack:
         processes = [stack.enter_context(Place(shell, tick=0.2).start(script)) for shell in PRESENT]
         for process in processes:

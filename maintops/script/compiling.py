@@ -43,7 +43,7 @@ _NOT_A_WORD = re.compile(r"[^!-~]")
 
 _PLAIN = r"[A-Za-z0-9_./:,@%+-]"
 _WORDS = re.compile(
-    rf"({_PLAIN}+)"
+    rf"([A-Za-z0-9_./]{_PLAIN}*)"
     rf"(?: +(?:{_PLAIN}|[=^]|'[^'\n]*'|\"[^\"$`\\!\n]*\")+)*"
 )
 """A command of words that every shell takes as they stand: nothing to expand, no redirection, no second command."""

@@ -61,7 +61,8 @@ tick() {
   exec 3>&-
   # dash and busybox end a shell that cannot fork; without a clock nothing would ever be ended any more.
   trap 'kill -TERM $$' EXIT
-  trap 'trap - EXIT; kill $!; wait $!; exit' TERM
+  # A child that is still this shell would catch TERM, and sleep on as somebody else.
+  trap 'trap - EXIT; kill -KILL $!; wait $!; exit' TERM
   while :; do
     sleep 1 &
     wait $!
@@ -105,17 +106,23 @@ begin() {
   case $machine in *[!0-9a-f]* | '') machine=- ;; esac
   read -r boot </proc/sys/kernel/random/boot_id
   uid=${uid:-$(id -u)}
+  # Whom the file does not know, another directory may.
+  while IFS=: read -r row rest pid file; do
+    [ "$pid" = "$uid" ] && break
+  done </etc/passwd
+  [ "$pid" = "$uid" ] || row=$(id -un)
   draw
   look
-  say "h 3 ${uid:--1} $machine ${boot:--} $now $text $(id -un)"
+  say "h 3 ${uid:--1} $machine ${boot:--} $now $text $row"
   key=$text
   trap 'ticks=$((ticks + 1))' ALRM
-  # Whoever ends this shell (sudo hands signals on) ends what it started.
-  trap 'hunt KILL $$; quit 1' HUP INT TERM
-  trap 'quit 1' PIPE
+  # Before the other traps: a clock that is ended before it has a trap of its own would have ours, and go on.
   tick &
   clock=$!
   others=$clock
+  # Whoever ends this shell (sudo hands signals on) ends what it started.
+  trap 'hunt KILL $$; quit 1' HUP INT TERM
+  trap 'quit 1' PIPE
 }
 
 # ask NUMBER SECONDS BYTES CHECK HOW TEXT
@@ -128,7 +135,6 @@ ask() {
   over=
   late=0
   carrier=
-  look
   since=$now
   carry "$@" | hand "$@" &
   job=$!
@@ -187,18 +193,19 @@ hand() {
   esac
 }
 
-# Whether the job has ended, all of it: bash waits for the last process of a pipeline alone. Where that one read to the
-# end (0) the other has ended before.
+# Whether the job has ended, all of it: bash waits for the last process of a pipeline alone, and only the others know
+# whether an interrupted wait has seen them both. Where the last one read to the end (0) the other has ended before.
 settled() {
   await $job || return
   [ "$ended" = 0 ] && return
   [ "$carrier" ] || {
     read -r text </proc/$$/task/$$/children
-    case $text in "$others" | '') return 0 ;; esac
-    carrier=${text##* }
+    remember "${text##* }"
   }
   kill -0 "$carrier" || return 0
-  wait $clock
+  # The last process of a job is what dash and busybox know it by; bash knows each.
+  wait $job "$carrier"
+  false
 }
 
 # become NUMBER SECONDS HOW TEXT: the question takes this shell's place.
@@ -212,6 +219,15 @@ $4" ;;
   esac
 }
 
+# remember PID: sets `carrier` to the youngest child beside the job's last process. A child that is older than the job, or
+# none at all, means that the carrier is gone.
+remember() {
+  case " $others " in
+    *" $1 "*) carrier=- ;;
+    *) carrier=${1:--} ;;
+  esac
+}
+
 # Whether the question's own process has ended although the job has not: something holds a pipe. Where the kernel does
 # not list children nobody knows.
 has_ended() {
@@ -221,9 +237,7 @@ has_ended() {
       *" $job "*)
         text=" ${text%"$job"*}"
         text=${text% }
-        carrier=${text##* }
-        # It has ended before the one that stands behind it was looked for.
-        case " $others " in *" $carrier "*) carrier=- ;; esac
+        remember "${text##* }"
         ;;
       *) return 1 ;;
     esac

@@ -97,7 +97,7 @@ def answers(
 
 
 NEEDED = (
-    *("cat", "cut", "dd", "env", "grep", "head", "id", "ionice", "mktemp", "renice", "sed", "seq", "setsid"),
+    *("cat", "cut", "dd", "env", "grep", "head", "id", "ionice", "mktemp", "printf", "renice", "sed", "seq", "setsid"),
     *("sleep", "tail", "timeout", "touch", "tr", "yes"),
 )
 """What the script and these tests look for on a server."""

@@ -84,6 +84,36 @@ def test_a_script_too_large_for_one_argument_is_refused_and_names_the_biggest_ch
     assert "LITTLE" not in str(caught.value)
 
 
+@pytest.mark.parametrize(
+    ("text", "how"),
+    [
+        ("uname -r", "words"),
+        (" df -P /\n", "words"),
+        ("/usr/sbin/smartctl -H -j /dev/sda", "words"),
+        ("awk -F: '$3 == 0 {print $1}' /etc/passwd", "words"),
+        ('grep "a b" \'c\'"d" e=f', "words"),
+        *((text, "sh") for text in ("", "umask", "echo a", "[ a ]", "if a", "true", ". /etc/profile", "-x", "a=b c")),
+        *((f"uname {rest}", "sh") for rest in ("$x", "`x`", "| x", "; x", "& x", "> x", "< x", "x*", "[x]", "?", "~")),
+        *(
+            (f"uname {rest}", "sh")
+            for rest in ("#x", "{a,b}", "(x)", "a\\ b", "!x", "'x", '"x', '"$x"', '"`x`"', '"!x"')
+        ),
+        *((f"uname {rest}", "sh") for rest in ("\nuname", "\tx", "'\n'", "é")),
+        ("part a uname", "kit"),
+        ("part", "kit"),
+        ("uname; part a uname", "kit"),
+    ],
+)
+def test_a_command_of_plain_words_needs_no_shell(text: str, how: str) -> None:
+    script = compile_script([replace(ONE, text=text)], become=False)
+    assert f" '{ONE.check}' {how} " in script.text
+
+
+def test_plain_words_are_found_in_no_time() -> None:
+    for text in ("uname " + "a" * 50_000 + "$", "uname" + " 'a'" * 3_000 + "'", "uname " + " " * 50_000 + ";"):
+        assert f" '{ONE.check}' sh " in compile_script([replace(ONE, text=text)], become=False).text
+
+
 def test_the_largest_script_fits_into_one_argument_in_base64() -> None:
     room = LARGEST - len(compile_script([replace(ONE, text="")], become=False).text)
     script = compile_script([replace(ONE, text="#" * room)], become=False)

@@ -93,6 +93,13 @@ def test_the_status_is_exact(shell: Place, text: str, status: int) -> None:
     assert after.stdout == b"after\n"
 
 
+def test_plain_words_reach_the_command_as_a_shell_would_hand_them_over(place: Place) -> None:
+    plain = "env printf '%s|' a.b/c:d,e@f%g+h-i ^j k=l 'm n' \"o p\" '' 'q'\"'r\" '$HOME `s` \\t' --"
+    direct, by_shell = answers(place, plain, f"{plain};")
+    assert direct.stdout == b"a.b/c:d,e@f%g+h-i|^j|k=l|m n|o p||q'r|$HOME `s` \\t|--|"
+    assert (direct.stdout, direct.stderr, direct.status) == (by_shell.stdout, by_shell.stderr, by_shell.status)
+
+
 def test_a_question_that_is_no_sh_fails_alone(shell: Place) -> None:
     broken, after = answers(shell, "if true; 'then", "echo after")
     assert broken.status not in (0, None)

@@ -285,6 +285,16 @@ def owners() -> dict[str, Mapping[str, Any]]:
     return found
 
 
+def traces(name: str) -> list[str]:
+    """What there is of a lab: folder, links, namespaces, containers, and processes that name one of them."""
+    links = [link["ifname"] for link in json.loads(_ip("-json", "link"))]
+    found = [link for link in links if link == name or link.startswith(f"{name}v")]
+    found += [line for line in _lines([program("ip", "iproute2"), "netns", "list"]) if line.startswith(f"{name}-")]
+    found += _lines(_podman("ps", "--all", "--quiet", "--filter", f"label=maintops-lab={name}"))
+    found += [line for line in _lines(["ps", "-ewwo", "args"]) if f"{LABS / name}/" in line]
+    return found + [str(folder) for folder in LABS.glob(name)]
+
+
 def sweep() -> None:
     """Removes the labs whose process is dead."""
     for name, owner in owners().items():

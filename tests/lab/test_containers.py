@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import subprocess
 import sys
 import time
@@ -55,10 +54,10 @@ def test_a_second_lab_stands_beside_the_first_and_leaves_nothing(containers: Con
         assert second.name != containers.name
         assert second.server("lab1").run("hostname").strip() == "lab1"
         assert second.server("lab1").address != containers.server("lab1").address
-        assert _traces(second.name)
+        assert tier.traces(second.name)
     finally:
         second.stop()
-    assert _traces(second.name) == []
+    assert tier.traces(second.name) == []
     assert containers.server("lab1").run("hostname").strip() == "lab1"
 
 
@@ -78,19 +77,10 @@ def test_what_a_killed_process_left_is_swept_up_by_the_next_lab(containers: Cont
     )
     assert died.returncode == 9, died.stderr
     name = died.stdout.strip()
-    assert _traces(name)
+    assert tier.traces(name)
     tier.sweep()
-    assert _traces(name) == []
-    assert _traces(containers.name)
-
-
-def _traces(lab: str) -> list[str]:
-    """What there is of a lab: its folder, its bridge, its namespaces, its containers."""
-    links = [link["ifname"] for link in json.loads(tier._ip("-json", "link"))]
-    found = [link for link in links if link == lab or link.startswith(f"{lab}v")]
-    found += [line for line in tier._lines(["/usr/sbin/ip", "netns", "list"]) if line.startswith(f"{lab}-")]
-    found += tier._lines(tier._podman("ps", "--all", "--quiet", "--filter", f"label=maintops-lab={lab}"))
-    return found + [str(folder) for folder in tier.LABS.glob(lab)]
+    assert tier.traces(name) == []
+    assert tier.traces(containers.name)
 
 
 def test_a_lab_that_is_kept_is_nobodys(containers: Containers, tmp_path: Path) -> None:
@@ -99,7 +89,7 @@ def test_a_lab_that_is_kept_is_nobodys(containers: Containers, tmp_path: Path) -
         pass
     try:
         tier.sweep()
-        assert _traces(kept.name)
+        assert tier.traces(kept.name)
         assert tier.owners()[kept.name] == {}
         deadline = time.monotonic() + 60
         while not kept.server("lab1").is_up():

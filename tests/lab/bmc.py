@@ -1,4 +1,4 @@
-"""Baseboard management controllers without a server: IPMI over LAN, and Redfish, on loopback.
+"""Baseboard management controllers without a server: IPMI over LAN, on loopback.
 
     with Bmc() as bmc:
         bmc.ipmitool("sdr", "elist")            # what it prints
@@ -8,47 +8,38 @@
         with event_logged(bmc, MEMORY_UNCORRECTABLE):
             ...
 
-    with redfish_emulated() as redfish:         # one server with a power button
-        redfish.ask("/redfish/v1/Systems")
-    with redfish_recorded(tree) as redfish:     # a recording of a real one; whatever is sent to it changes nothing
-        ...
-
 Each BMC has a folder and a free port of its own and, where it asks for a login, a password that nobody had before.
 FleetUnavailable says what a machine lacks for one.
 """
 
 from __future__ import annotations
 
-import base64
 import contextlib
 import itertools
-import json
-import os
-import pwd
 import re
 import secrets
 import shutil
 import subprocess
-import sys
-import tempfile
-import time
-import urllib.error
-import urllib.request
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass
-from functools import partial
-from pathlib import Path
 from types import TracebackType
-from typing import Any, Self
+from typing import Self
 
-import bcrypt
+from tests.lab.services import (
+    ADDRESS,
+    LOG,
+    PATIENCE,
+    end,
+    keep,
+    own_environment,
+    private_folder,
+    serve,
+    somebody,
+    wait_until,
+)
+from tests.lab.sshd import FleetUnavailable, program
 
-from tests.lab.accounts import PREFIX, sweep
-from tests.lab.sshd import FleetUnavailable, free_port, program
-
-ADDRESS, USER, LOG = "127.0.0.1", "keeper", "log"
-PATIENCE = 30.0
-"""Seconds that a BMC may take to start, and to answer: both are done within one where it is quiet."""
+USER = "keeper"
 
 
 # --- what a BMC knows, as IPMI writes it ------------------------------------------------------------------------------
@@ -200,14 +191,14 @@ class Bmc:
         """Starts it; raises FleetUnavailable where the simulator or ipmitool is missing."""
         for needed, package in (("ipmi_sim", "openipmi"), ("ipmitool", "ipmitool")):
             program(needed, package)
-        self._owner = _somebody()
-        self.folder = _folder(self._owner)
+        self._owner = somebody()
+        self.folder = private_folder(self._owner)
         self.password = secrets.token_hex(8)  # IPMI 1.5 has room for 16 characters
         self._marks = itertools.count(1)
         try:
             for name, text in (("commands", _commands()), ("power", "1\n"), ("chassis", _CHASSIS)):
-                _keep(self.folder / name, text, self._owner)
-            self._process, self.port = _serve(self.folder, self._command, self._prompts, self._owner)
+                keep(self.folder / name, text, self._owner)
+            self._process, self.port = serve(self.folder, self._command, self._prompts, self._owner)
             self._remember()
         except BaseException:
             self.stop()
@@ -220,7 +211,7 @@ class Bmc:
     def stop(self) -> None:
         """Ends it and removes its folder."""
         if hasattr(self, "_process"):
-            _end(self._process)
+            end(self._process)
         shutil.rmtree(self.folder, ignore_errors=True)
 
     def ipmitool(self, *words: str, interface: str = "lanplus") -> str:
@@ -229,7 +220,7 @@ class Bmc:
         way = ("-I", interface, *cipher, "-H", self.address, "-p", str(self.port), "-U", self.user, "-E")
         done = subprocess.run(
             [program("ipmitool", "ipmitool"), *way, "-N", "2", "-R", "3", *words],
-            env=_environment(self.folder) | {"IPMI_PASSWORD": self.password},
+            env=own_environment(self.folder) | {"IPMI_PASSWORD": self.password},
             stdin=subprocess.DEVNULL,
             capture_output=True,
             text=True,
@@ -246,7 +237,7 @@ class Bmc:
         self._process.stdin.write(f"{command}\n{mark}\n".encode())  # it does not know the second: its answer is the end
         self._process.stdin.flush()
         end = f"**Unknown command: {mark}"
-        _wait(self._process, lambda: end in self._said(begin))
+        wait_until(self._process, lambda: end in self._said(begin))
         said = self._said(begin).partition(end)[0]
         assert "**" not in said, f"{command}: {said}"
         return said
@@ -275,7 +266,7 @@ class Bmc:
 
     def _command(self, port: int) -> list[str]:
         """How it is started on a port: that one stands in its configuration."""
-        _keep(self.folder / "lan.conf", _configuration(port, self.password), self._owner)
+        keep(self.folder / "lan.conf", _configuration(port, self.password), self._owner)
         return [program("ipmi_sim", "openipmi"), "-c", "lan.conf", "-f", "commands", "-s", str(self.folder)]
 
     def _prompts(self, _port: int) -> bool:
@@ -374,178 +365,3 @@ def powered_off(bmc: Bmc) -> Iterator[None]:
         yield
     finally:
         bmc.ipmitool("chassis", "power", "on")
-
-
-# --- Redfish ----------------------------------------------------------------------------------------------------------
-
-
-@dataclass(frozen=True, slots=True)
-class Redfish:
-    """A Redfish service over HTTP. `user` and `password` are empty where it lets everybody in."""
-
-    url: str
-    user: str = ""
-    password: str = ""
-
-    def ask(self, path: str, body: Mapping[str, Any] | None = None) -> Any:
-        """GET, or POST of a body; the document that it answers, None where there is none.
-
-        Raises urllib.error.HTTPError where it refuses.
-        """
-        data = None if body is None else json.dumps(body).encode()
-        request = urllib.request.Request(self.url + path, data, {"Content-Type": "application/json"})  # noqa: S310 ours
-        if self.user:
-            token = base64.b64encode(f"{self.user}:{self.password}".encode()).decode()
-            request.add_header("Authorization", f"Basic {token}")
-        direct = urllib.request.build_opener(urllib.request.ProxyHandler({}))
-        with direct.open(request, timeout=PATIENCE) as answer:
-            text = answer.read()
-        return json.loads(text) if text else None
-
-
-@contextlib.contextmanager
-def redfish_recorded(tree: Path) -> Iterator[Redfish]:
-    """A recording (a folder for every path, with an index.json), read where it lies. It asks for no login."""
-    served = _installed("sushy-static")
-    with _serving(lambda port: [served, "-i", ADDRESS, "-p", str(port), "-m", str(tree.resolve())]) as port:
-        yield Redfish(f"http://{ADDRESS}:{port}")
-
-
-@contextlib.contextmanager
-def redfish_emulated() -> Iterator[Redfish]:
-    """A server that can be switched on and off (it takes some seconds to, up to eleven); it is off at first.
-
-    Everything but `/redfish/v1` itself asks for the login.
-    """
-    served, password = _installed("sushy-emulator"), secrets.token_urlsafe(12)
-    login = f"{USER}:{bcrypt.hashpw(password.encode(), bcrypt.gensalt(4)).decode()}\n"
-    settings = "SUSHY_EMULATOR_AUTH_FILE = 'login'\nSUSHY_EMULATOR_STATE_DIR = 'state'\n"
-    files = {"login": login, "settings": settings}
-    command = [served, "--fake", "--config", "settings", "-i", ADDRESS, "-p"]
-    with _serving(lambda port: [*command, str(port)], files) as port:
-        yield Redfish(f"http://{ADDRESS}:{port}", USER, password)
-
-
-@contextlib.contextmanager
-def _serving(command: Callable[[int], list[str]], files: Mapping[str, str] | None = None) -> Iterator[int]:
-    """A Redfish service that runs, in a folder with these files; its port."""
-    folder = _folder(None)
-    try:
-        for name, text in (files or {}).items():
-            _keep(folder / name, text, None)
-        # It stays our own process: Python's packages may lie where nobody else can read them.
-        process, port = _serve(folder, command, _answers, None)
-        try:
-            yield port
-        finally:
-            _end(process)
-    finally:
-        shutil.rmtree(folder, ignore_errors=True)
-
-
-def _answers(port: int) -> bool:
-    with contextlib.suppress(OSError):  # nobody listens yet
-        return "RedfishVersion" in Redfish(f"http://{ADDRESS}:{port}").ask("/redfish/v1")
-    return False
-
-
-def _installed(name: str) -> str:
-    """A program of this Python's own packages."""
-    found = Path(sys.executable).with_name(name)
-    if not found.exists():
-        raise FleetUnavailable(f"{name} is missing: {sys.executable} -m pip install sushy-tools")
-    return str(found)
-
-
-# --- folders and processes --------------------------------------------------------------------------------------------
-
-
-def _somebody() -> pwd.struct_passwd | None:
-    """Who is to run what needs no rights: nobody, where we are root; None is ourselves."""
-    return pwd.getpwnam("nobody") if os.geteuid() == 0 else None
-
-
-def _folder(owner: pwd.struct_passwd | None) -> Path:
-    """A new folder for one BMC, which its owner alone can look into."""
-    sweep()
-    folder = Path(tempfile.mkdtemp(prefix=f"{PREFIX}{os.getpid()}-"))
-    _give(folder, owner)
-    return folder
-
-
-def _keep(file: Path, text: str, owner: pwd.struct_passwd | None) -> None:
-    """Writes a file that its owner alone can read."""
-    file.touch(mode=0o600)
-    file.write_text(text)
-    _give(file, owner)
-
-
-def _give(path: Path, owner: pwd.struct_passwd | None) -> None:
-    if owner is not None:
-        os.chown(path, owner.pw_uid, owner.pw_gid)
-
-
-def _environment(folder: Path) -> dict[str, str]:
-    """Nobody's settings but ours; what is kept without asking is kept in the folder."""
-    path = f"{os.environ.get('PATH', os.defpath)}:/usr/sbin:/sbin"
-    return {"PATH": path, "HOME": str(folder), "TMPDIR": str(folder), "LC_ALL": "C.UTF-8", "TZ": "UTC"}
-
-
-def _serve(
-    folder: Path,
-    command: Callable[[int], list[str]],
-    ready: Callable[[int], bool],
-    user: pwd.struct_passwd | None,
-) -> tuple[subprocess.Popen[bytes], int]:
-    """Starts a program in its folder, on a port that is free, and waits until it is ready."""
-    words, said = [""], ""
-    for _ in range(5):  # somebody else may take the port in between
-        port = free_port(ADDRESS)
-        words = command(port)
-        process = _start(folder, words, user)
-        with contextlib.suppress(AssertionError), contextlib.ExitStack() as undo:
-            undo.callback(_end, process)
-            _wait(process, partial(ready, port))
-            undo.pop_all()
-            return process, port
-        said = (folder / LOG).read_text(errors="replace")
-        if "in use" not in said:
-            break
-    raise FleetUnavailable(f"{Path(words[0]).name} did not start: {said}")
-
-
-def _start(folder: Path, command: list[str], user: pwd.struct_passwd | None) -> subprocess.Popen[bytes]:
-    # The children of a killed test run must not outlive it: the kernel ends them with the thread that started them.
-    guard = [program("setpriv", "util-linux"), "--pdeathsig", "TERM"]
-    with (folder / LOG).open("wb") as log:
-        return subprocess.Popen(
-            [*guard, *command],
-            cwd=folder,
-            env=_environment(folder),
-            stdin=subprocess.PIPE,
-            stdout=log,
-            stderr=log,
-            user=user and user.pw_uid,
-            group=user and user.pw_gid,
-            extra_groups=None if user is None else [],
-        )
-
-
-def _wait(process: subprocess.Popen[bytes], done: Callable[[], bool]) -> None:
-    """Waits until something is done; AssertionError where the process ends before it, or it takes too long."""
-    deadline = time.monotonic() + PATIENCE
-    while not done():
-        assert process.poll() is None, "it has ended"
-        assert time.monotonic() < deadline, "it does not answer"
-        time.sleep(0.005)
-
-
-def _end(process: subprocess.Popen[bytes]) -> None:
-    process.terminate()
-    try:
-        process.wait(PATIENCE)
-    except subprocess.TimeoutExpired:
-        process.kill()
-        process.wait()
-    with contextlib.suppress(BrokenPipeError):  # what it did not read any more
-        process.stdin.close()  # type: ignore[union-attr]

@@ -13,7 +13,8 @@ from typing import Any
 import pytest
 
 from tests.lab import bmc as lab
-from tests.lab.bmc import SENSORS, Bmc, Redfish, event_logged, powered_off, sensor_reads
+from tests.lab import redfish, services
+from tests.lab.bmc import SENSORS, Bmc, event_logged, powered_off, sensor_reads
 from tests.lab.fixtures import need
 from tests.lab.sshd import FleetUnavailable
 
@@ -38,17 +39,17 @@ def bmc() -> Iterator[Bmc]:
 
 
 @pytest.fixture(scope="module")
-def emulated() -> Iterator[Redfish]:
+def emulated() -> Iterator[redfish.Redfish]:
     with ExitStack() as stack:
-        yield need(stack.enter_context, lab.redfish_emulated())
+        yield need(stack.enter_context, redfish.emulated())
 
 
 @pytest.fixture(scope="module")
-def recorded() -> Iterator[Redfish]:
+def recorded() -> Iterator[redfish.Redfish]:
     if not RECORDED.exists():
         pytest.skip(f"no recording at {RECORDED}")
     with ExitStack() as stack:
-        yield need(stack.enter_context, lab.redfish_recorded(RECORDED))
+        yield need(stack.enter_context, redfish.recorded(RECORDED))
 
 
 def table(text: str) -> list[list[str]]:
@@ -181,8 +182,11 @@ def test_two_are_strangers_and_nothing_of_them_stays() -> None:
 
 
 def test_what_is_missing_is_named(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    monkeypatch.setattr(lab.sys, "executable", str(tmp_path / "python"))
-    with pytest.raises(FleetUnavailable, match=r"sushy-emulator is missing: .* pip install"), lab.redfish_emulated():
+    monkeypatch.setattr(redfish.sys, "executable", str(tmp_path / "python"))
+    with (
+        pytest.raises(FleetUnavailable, match=r"sushy-emulator is missing: .* pip install"),
+        redfish.emulated(),
+    ):
         pass
 
     def absent(name: str, package: str) -> str:
@@ -194,46 +198,46 @@ def test_what_is_missing_is_named(monkeypatch: pytest.MonkeyPatch, tmp_path: Pat
 
 
 @pytest.mark.usefixtures("bmc", "emulated")
-@pytest.mark.parametrize(("kind", "make"), [(socket.SOCK_DGRAM, Bmc), (socket.SOCK_STREAM, lab.redfish_emulated)])
+@pytest.mark.parametrize(("kind", "make"), [(socket.SOCK_DGRAM, Bmc), (socket.SOCK_STREAM, redfish.emulated)])
 def test_a_port_that_somebody_took_is_not_the_end(
     kind: int, make: Callable[[], AbstractContextManager[object]], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with socket.socket(type=kind) as taken, ExitStack() as stack:
         taken.bind((lab.ADDRESS, 0))
-        ports = [lab.free_port(lab.ADDRESS), taken.getsockname()[1]]
-        monkeypatch.setattr(lab, "free_port", lambda address: ports.pop())
+        ports = [services.free_port(lab.ADDRESS), taken.getsockname()[1]]
+        monkeypatch.setattr(services, "free_port", lambda address: ports.pop())
         stack.enter_context(make())
     assert not ports
 
 
 def test_what_does_not_start_says_why(tmp_path: Path) -> None:
     reason = "sushy-static did not start: Mockup files .* not found"
-    with pytest.raises(FleetUnavailable, match=reason), lab.redfish_recorded(tmp_path / "nothing"):
+    with pytest.raises(FleetUnavailable, match=reason), redfish.recorded(tmp_path / "nothing"):
         pass
 
 
 # --- Redfish ----------------------------------------------------------------------------------------------------------
 
 
-def test_a_recording_is_served_as_it_lies_there(recorded: Redfish) -> None:
+def test_a_recording_is_served_as_it_lies_there(recorded: redfish.Redfish) -> None:
     system: dict[str, Any] = recorded.ask(SYSTEM)
     assert (system["PowerState"], system["Status"]["Health"]) == ("On", "OK")
     assert recorded.ask("/redfish/v1/Chassis")["Members@odata.count"] >= 1
 
 
-def test_a_recording_does_not_change(recorded: Redfish) -> None:
+def test_a_recording_does_not_change(recorded: redfish.Redfish) -> None:
     before = recorded.ask(SYSTEM)
     assert recorded.ask(f"{SYSTEM}/Actions/ComputerSystem.Reset", {"ResetType": "ForceOff"}) is None
     assert recorded.ask(SYSTEM) == before
 
 
-def test_what_was_not_recorded_is_not_there(recorded: Redfish) -> None:
+def test_what_was_not_recorded_is_not_there(recorded: redfish.Redfish) -> None:
     with pytest.raises(urllib.error.HTTPError, match="404") as refused:
         recorded.ask("/redfish/v1/Systems/other")
     refused.value.close()
 
 
-def test_the_emulated_one_has_a_power_button(emulated: Redfish) -> None:
+def test_the_emulated_one_has_a_power_button(emulated: redfish.Redfish) -> None:
     (member,) = emulated.ask("/redfish/v1/Systems")["Members"]
     system = member["@odata.id"]
     assert emulated.ask(system)["PowerState"] == "Off"
@@ -245,17 +249,17 @@ def test_the_emulated_one_has_a_power_button(emulated: Redfish) -> None:
         assert now == state
 
 
-def test_the_emulated_one_asks_for_its_login(emulated: Redfish) -> None:
-    for stranger in (Redfish(emulated.url), Redfish(emulated.url, emulated.user, "not-the-password")):
+def test_the_emulated_one_asks_for_its_login(emulated: redfish.Redfish) -> None:
+    for stranger in (redfish.Redfish(emulated.url), redfish.Redfish(emulated.url, emulated.user, "not-the-password")):
         with pytest.raises(urllib.error.HTTPError, match="401") as refused:
             stranger.ask("/redfish/v1/Systems")
         refused.value.close()
 
 
 def test_both_end_and_leave_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(lab.tempfile, "tempdir", str(tmp_path))
+    monkeypatch.setattr(services.tempfile, "tempdir", str(tmp_path))
     with ExitStack() as stack:
-        served = need(stack.enter_context, lab.redfish_emulated())
+        served = need(stack.enter_context, redfish.emulated())
         assert list(tmp_path.iterdir())
     assert not list(tmp_path.iterdir())
     with pytest.raises(OSError, match="refused"):

@@ -242,6 +242,7 @@ def _known_hosts(options: Options, tokens: dict[str, str], around: Surroundings)
 
 
 def _become(variables: Mapping[str, Any]) -> Become:
+    _text(variables, "ansible_become")
     method = _text(variables, "ansible_become_method") or "sudo"
     if method.removeprefix("ansible.builtin.") != "sudo":
         raise Unsupported(f"its become method is {method}, not sudo")

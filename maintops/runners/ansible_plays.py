@@ -120,7 +120,7 @@ def _asks(trip: Trip, numbers: Mapping[Script, int], connect_timeout: float) -> 
     # server's complaints do not mix with its answer.
     terminal = trip.server.variables.get("ansible_become_method", "sudo") != "sudo"
     timeout = budget(trip, connect_timeout)
-    return [_Ask(numbers[one], timeout, one.become, one.become and terminal) for one in trip.scripts]
+    return [_Ask(numbers[one], timeout, one.become, bool(one.become) and terminal) for one in trip.scripts]
 
 
 def _items(asks: Sequence[_Ask]) -> list[dict[str, Any]]:

@@ -59,7 +59,7 @@ typeset ulimit umask unalias unset until wait whence while
 busybox and the Korn shells, and what part.sh defines."""
 
 
-def compile_script(questions: Sequence[Question], *, become: bool) -> Script:
+def compile_script(questions: Sequence[Question], *, become: bool | str) -> Script:
     """The script that asks these questions in this order; equal questions always give an equal script.
 
     A question's timeout is rounded up to whole seconds, at least one. Raises UsageError when the script is too large to
@@ -83,7 +83,7 @@ def compile_script(questions: Sequence[Question], *, become: bool) -> Script:
     )
 
 
-def _digest(questions: Sequence[Question], become: bool) -> str:
+def _digest(questions: Sequence[Question], become: bool | str) -> str:
     content = [[question.check, question.text, question.timeout, question.limit] for question in questions]
     said = json.dumps([FORMAT, become, content])
     return hashlib.sha256(said.encode("ascii")).hexdigest()[:16]

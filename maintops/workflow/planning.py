@@ -156,8 +156,9 @@ def _asking(checklist: Checklist, checks: Sequence[CheckPlan], server: Server, s
     return shared[key]
 
 
-def inventory_become(server: Server) -> bool:
-    """Whether the inventory says that this server's checks run as another user (`ansible_become`)."""
+def inventory_become(server: Server) -> bool | str:
+    """Whether the inventory says that this server's checks run as another user (`ansible_become`); a template stays
+    one, for Ansible to render."""
     said = server.variables.get("ansible_become", False)
     if isinstance(said, bool):
         return said
@@ -166,13 +167,15 @@ def inventory_become(server: Server) -> bool:
         return True
     if text in ("false", "no", "off", "0", ""):
         return False
-    raise UsageError(f"server {server.name}: ansible_become must be true or false, not a template")
+    if "{{" in text or "{%" in text:
+        return str(said)
+    raise UsageError(f"server {server.name}: ansible_become must be true or false, not {str(said)!r}")
 
 
-def _compile(checks: Sequence[CheckPlan], values: Mapping[str, Any], become: bool) -> Asking:
+def _compile(checks: Sequence[CheckPlan], values: Mapping[str, Any], become: bool | str) -> Asking:
     skipped: dict[str, str] = {}
     parameters: dict[str, Mapping[str, Any]] = {}
-    questions: dict[bool, list[Question]] = {False: [], True: []}
+    questions: dict[bool | str, list[Question]] = {False: [], True: []}
     for plan in checks:
         if plan.probe is None:
             continue
@@ -185,6 +188,6 @@ def _compile(checks: Sequence[CheckPlan], values: Mapping[str, Any], become: boo
             skipped[check.id] = text.why
             continue
         wants = become if check.become is None else check.become
-        questions[wants].append(Question(check.id, text, check.timeout, check.limit))
+        questions.setdefault(wants, []).append(Question(check.id, text, check.timeout, check.limit))
     scripts = tuple(compile_script(asked, become=wants) for wants, asked in questions.items() if asked)
     return Asking(scripts, skipped, values, parameters)

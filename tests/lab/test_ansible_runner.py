@@ -17,6 +17,7 @@ from tests.lab.ansible_asking import at_hand, delivered, greeted, runner
 from tests.lab.asking import GREETED, HELLO, ROOT, ask, failure, heard, script
 from tests.lab.fixtures import need
 from tests.lab.fleet import Fleet
+from tests.lab.running import Desk, run_maintops
 
 pytestmark = pytest.mark.fleet
 
@@ -53,6 +54,37 @@ def test_the_inventory_does_not_decide_who_a_script_runs_as(fleet: Fleet) -> Non
         said = [b"root\n" if one.become else f"{account.name}\n".encode() for one in scripts]
         for one in delivered(fleet, names, *scripts).values():
             assert [reply.stream for reply in one.replies] == list(map(heard, said))
+
+
+BECOMING = """\
+checklist: becoming
+title: Becoming
+service: inspection
+cadence: {every: day}
+checks:
+  - {id: B-010, title: As the inventory says, command: id -un}
+  - {id: B-020, title: Never, command: id -un, become: false}
+"""
+
+
+def test_a_become_that_is_a_template_is_rendered_by_ansible(fleet: Fleet, tmp_path: Path) -> None:
+    account = need(fleet.account, "nopasswd")
+    template = {"ansible_user": account.name, "ansible_become": "{{ as_root | default(false) }}"}
+    fleet.add("ans-yes", as_root=True, **template)
+    fleet.add("ans-no", **template)
+    fleet.add("ans-plain", ansible_user=account.name, ansible_become=True)
+    desk = Desk(tmp_path, fleet)
+    inventory = desk.inventory("ans-yes", "ans-no", "ans-plain")
+    ended = run_maintops(desk, "run", desk.checklist(BECOMING), "-i", inventory, "--format", "json")
+    told = {
+        one["server"]: (one["engine"], *(cell["facts"]["text"].strip() for cell in one["checks"]))
+        for one in ended.document["servers"]
+    }
+    assert told == {
+        "ans-yes": ("ansible", "root", account.name),
+        "ans-no": ("ansible", account.name, account.name),
+        "ans-plain": ("ssh", "root", account.name),
+    }
 
 
 def test_a_refused_become_does_not_take_the_plain_script_with_it(fleet: Fleet) -> None:

@@ -93,8 +93,8 @@ def _octal(printed: bytes) -> str:
 
 
 FIXED: dict[str, tuple[str, Answer]] = {
-    "F-010": (_octal(EVERY), Answer(EVERY)),
-    "F-020": (_octal(b"\r\n\r\n \t\x00\x1b[31m\xff\xfe"), Answer(b"\r\n\r\n \t\x00\x1b[31m\xff\xfe")),
+    "F-010": (_octal(EVERY), Answer(EVERY.replace(b"\0", b""))),
+    "F-020": (_octal(b"\r\n\r\n \t\x00\x1b[31m\xff\xfe"), Answer(b"\r\n\r\n \t\x1b[31m\xff\xfe")),
     "F-030": ("true", Answer(b"")),
     "F-040": (r"printf '\n'", Answer(b"\n")),
     "F-050": (r"printf '\n\n\n'", Answer(b"\n\n\n")),

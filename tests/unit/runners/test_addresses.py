@@ -160,6 +160,7 @@ def test_the_known_hosts_file_that_was_set_is_the_only_one(tmp_path: Path) -> No
         ({"ansible_host": "{{ inventory_hostname }}.lan"}, "ansible_host is a template"),
         ({"ansible_port": "{% if x %}1{% endif %}"}, "ansible_port is a template"),
         ({"ansible_become_password": "{{ vault_password }}"}, "ansible_become_password is a template"),
+        ({"ansible_become": "{{ root_wanted }}"}, "ansible_become is a template"),
         ({"ansible_ssh_common_args": "-J {{ gate }}"}, "ansible_ssh_common_args is a template"),
         ({"ansible_password": {"__ansible_vault": "$ANSIBLE_VAULT;1.1"}}, "ansible_password is encrypted with a vault"),
         ({"ansible_user": ["a"]}, "ansible_user is not plain text"),

@@ -70,9 +70,13 @@ def test_ansible_become_is_understood_as_ansible_does(said, expected):
     assert inventory_become(Server("a", variables={"ansible_become": said})) is expected
 
 
-def test_a_become_that_is_a_template_is_refused():
-    with pytest.raises(UsageError, match="server a: ansible_become"):
-        inventory_become(Server("a", variables={"ansible_become": "{{ x }}"}))
+def test_a_become_that_is_a_template_is_left_to_ansible():
+    assert inventory_become(Server("a", variables={"ansible_become": "{{ x }}"})) == "{{ x }}"
+
+
+def test_a_become_that_means_nothing_is_refused():
+    with pytest.raises(UsageError, match="server a: ansible_become must be true or false, not 'maybe'"):
+        inventory_become(Server("a", variables={"ansible_become": "maybe"}))
 
 
 def test_nothing_configured_is_skipped_without_a_question():

@@ -45,7 +45,7 @@ lint: $(VENV)/.dev
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 	$(BIN)/maintops lint checklists
-	$(BIN)/yamllint --strict checklists playbooks inventories
+	$(BIN)/yamllint --strict checklists playbooks inventories molecule
 
 check: lint test   ## everything: what CI runs
 

@@ -211,10 +211,10 @@ BOUND = 300 * 1024 * 1024
 ODD_BYTES = (
     b"\xff\xfe\x00\x1b[31mred\x1b[0m \x1b]8;;http://x.invalid\x07link \xe2\x80\xae\x9b31m <script>alert(1)</script>\r"
 )
-ODD_TEXT = ODD_BYTES.decode("utf-8", "replace")
+ODD_TEXT = ODD_BYTES.replace(b"\0", b"").decode("utf-8", "replace")
 _OCTAL = "".join(f"\\{byte:03o}" for byte in ODD_BYTES)
 _FORGED = [
-    "h 2 0 - - 0.0 guess root",
+    "h 3 0 - - 0.0 guess root",
     "b 0 99 0.0 H-000",
     "s 0",
     "e 0 0.0 0",

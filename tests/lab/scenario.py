@@ -1,0 +1,78 @@
+"""The lab of a Molecule scenario: one process brings it up, another one takes it down.
+
+    python -m tests.lab.scenario up FOLDER COUNT
+    python -m tests.lab.scenario down FOLDER
+
+FOLDER is the scenario's ephemeral directory, and tells its lab from all others. A lab like this outlives the process
+that made it: it is nobody's, as one of `make lab` is, and `make lab-down` removes it as well.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from pathlib import Path
+
+from tests.lab.containers import LABS, Containers, remove
+from tests.lab.sshd import FleetUnavailable
+
+OWNER = "scenario"
+"""The file in a lab's folder that holds the path of its scenario's ephemeral directory."""
+
+
+def main() -> int:
+    """Does what the command line says; returns 1, with the reason on standard error, where there can be no lab."""
+    parser = argparse.ArgumentParser(prog="python -m tests.lab.scenario", description=__doc__)
+    what = parser.add_subparsers(dest="what", required=True)
+    for name in ("up", "down"):
+        what.add_parser(name).add_argument("folder", type=Path, help="the scenario's ephemeral directory")
+    what.choices["up"].add_argument("count", type=int, help="how many servers: lab1, lab2, ...")
+    chosen = parser.parse_args()
+    try:
+        if chosen.what == "up":
+            up(chosen.folder, chosen.count)
+        else:
+            down(chosen.folder)
+    except FleetUnavailable as error:
+        sys.stderr.write(f"no lab: {error}\n")
+        return 1
+    return 0
+
+
+def up(folder: Path, count: int) -> None:
+    """Brings a lab up and writes into the folder `lab`, a link to the lab's own folder, and what Molecule reads."""
+    down(folder)
+    with Containers(count, kept=True) as lab:
+        (lab.folder / OWNER).write_text(str(folder))
+        (folder / "lab").symlink_to(lab.folder)
+        (folder / "instance_config.yml").write_text(json.dumps([_instance(lab, name) for name in lab.names]))
+
+
+def down(folder: Path) -> None:
+    """Removes every lab of this scenario; one that is gone already is no mistake."""
+    for name in labs(folder):
+        remove(name)
+        sys.stdout.write(f"lab {name} is gone\n")
+    (folder / "lab").unlink(missing_ok=True)
+
+
+def labs(folder: Path) -> list[str]:
+    """The names of the labs of this scenario: one, or none. (Two where Molecule was told to forget the first.)"""
+    return [file.parent.name for file in sorted(LABS.glob(f"mt*/{OWNER}")) if file.read_text() == str(folder)]
+
+
+def _instance(lab: Containers, name: str) -> dict[str, str | int]:
+    """How Molecule reaches a server, in the words of the instance configuration of its `default` driver."""
+    variables = lab.variables(name)
+    return {
+        "instance": name,
+        "address": variables["ansible_host"],
+        "user": variables["ansible_user"],
+        "port": 22,
+        "identity_file": variables["ansible_ssh_private_key_file"],
+    }
+
+
+if __name__ == "__main__":
+    sys.exit(main())

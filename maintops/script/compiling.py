@@ -102,16 +102,17 @@ def _bare(name: str) -> list[str]:
 
 def _ask(number: int, question: Question) -> str:
     name = _NOT_A_WORD.sub("?", question.check)[:64]
-    text = question.text
-    return f"ask {number} {_seconds(question)} {question.limit} {_word(name)} {_how(text)} {_word(text)}\n"
+    how, text = _started(question.text)
+    return f"ask {number} {_seconds(question)} {question.limit} {_word(name)} {how} {_word(text)}\n"
 
 
-def _how(text: str) -> str:
-    """What prelude.sh has to start for this text; a shell is half of what a short command costs."""
-    found = _WORDS.fullmatch(text.strip(" \n"))
+def _started(text: str) -> tuple[str, str]:
+    """What prelude.sh has to start, and the text for it; a shell is half of what a short command costs."""
+    bare = text.strip(" \n")
+    found = _WORDS.fullmatch(bare)
     if found and found[1] not in _THE_SHELLS_OWN.split():
-        return "words"
-    return "kit" if "part" in text else "sh"
+        return "words", bare  # a newline in front would end the `exec` that stands there
+    return ("kit" if "part" in text else "sh"), text
 
 
 def _seconds(question: Question) -> int:

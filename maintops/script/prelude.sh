@@ -20,7 +20,7 @@ umask 077
 unset ENV BASH_ENV CDPATH IFS BASH_XTRACEFD POSIXLY_CORRECT BLOCK_SIZE BLOCKSIZE DF_BLOCK_SIZE DU_BLOCK_SIZE \
   LS_BLOCK_SIZE TIME_STYLE TZ QUOTING_STYLE GREP_OPTIONS GREP_COLOR GREP_COLORS CLICOLOR_FORCE FORCE_COLOR COLUMNS \
   LINES LS_COLORS PS_FORMAT PS_PERSONALITY SYSTEMD_LESS SYSTEMD_LOG_LEVEL LESSOPEN LESSCLOSE
-unset key uid machine boot cookie room size guard kit clock others now since before ticks seen over late job carrier \
+unset key uid machine boot cookie room size guard kit clock others now since before ticks seen over late job carrier begin \
   ended stage text signal prey rows row pid found file rest
 cd /
 PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin${PATH:+:$PATH}
@@ -135,6 +135,7 @@ ask() {
   over=
   late=0
   carrier=
+  [ "$others" = "$clock" ] || read -r others </proc/$$/task/$$/children
   since=$now
   carry "$@" | hand "$@" &
   job=$!
@@ -147,7 +148,8 @@ ask() {
     pid=$!
     ticks=0
     until await $pid || [ "$ticks" -gt 2 ]; do :; done
-    read -r others </proc/$$/task/$$/children
+    others="$others $pid"
+    look
   }
   case $text/$late/$now in
     0/0/"${since%.*}".*) ;;
@@ -173,24 +175,32 @@ carry() {
 # bytes are for what stands behind the output. What is short goes in one piece, with the mark of its end if it took no
 # second: nothing was ended at its timeout then. Otherwise that is for the script's shell to say; 3 means that it has to.
 hand() {
+  begin="$1 $3 $since $4"
   text=
-  while IFS= read -r row; do
+  # Told to end, it hands on what it has.
+  trap 'tell; exit 3' TERM
+  # A read that is interrupted may leave the last line where it is.
+  while row=; IFS= read -r row; do
     text="$text$row
 "
     [ ${#text} -lt 500 ] || {
+      trap - TERM
+      printf "\n#%s b %s\n%.$(($3 + 2200))s" "$key" "$begin" "$text" >&3
       room=$(($3 + 2200 - ${#text}))
-      printf "\n#%s b %s\n%.$(($3 + 2200))s" "$key" "$1 $3 $since $4" "$text" >&3
       [ "$room" -le 0 ] || head -c "$room" >&3 || dd bs=1 count="$room" >&3
       exit 3
     }
   done
   look
   case $now in
-    "${since%.*}".*) printf "\n#%s b %s\n%s\n#%s e %s\n" "$key" "$1 $3 $since $4" "$text$row" "$key" "$1 $now 0" >&3 ;;
-    *)
-      printf "\n#%s b %s\n%s" "$key" "$1 $3 $since $4" "$text$row" >&3 && exit 3
-      ;;
+    "${since%.*}".*) tell "$key" "$1 $now" ;;
+    *) tell && exit 3 ;;
   esac
+}
+
+# tell [KEY END]: prints what `hand` has read, and the mark of its end.
+tell() {
+  printf "\n#%s b %s\n%s${1:+\n#%s e %s 0\n}" "$key" "$begin" "$text$row" "$@" >&3
 }
 
 # Whether the job has ended, all of it: bash waits for the last process of a pipeline alone, and only the others know
@@ -199,12 +209,13 @@ settled() {
   await $job || return
   [ "$ended" = 0 ] && return
   [ "$carrier" ] || {
+    text=
     read -r text </proc/$$/task/$$/children
     remember "${text##* }"
   }
   kill -0 "$carrier" || return 0
   # The last process of a job is what dash and busybox know it by; bash knows each.
-  wait $job "$carrier"
+  [ "$ticks" -gt "$seen" ] || wait $job "$carrier"
   false
 }
 
@@ -232,6 +243,7 @@ remember() {
 # not list children nobody knows.
 has_ended() {
   [ "$carrier" ] || {
+    text=
     read -r text </proc/$$/task/$$/children
     case " $text " in
       *" $job "*)
@@ -250,20 +262,28 @@ has_ended() {
   case $pid/$rest in /* | */Z*) ;; *) false ;; esac
 }
 
-# Whether the right side of the job has grown too large: a line without an end.
-is_vast() {
-  pid=0
+# is_endless BYTES: whether the right side of the job reads a line without an end: it has grown too large, or, as NULs
+# do not make it grow, has worked for too long (in 1/100 s; it needs about one for 8000 bytes).
+is_endless() {
+  text=
   while read -r text pid rest; do
     [ "$text" = VmSize: ] && break
   done </proc/$job/status
-  [ "$text" = VmSize: ] && [ "$pid" -gt $((size + 16000 + $1 / 256)) ]
+  [ "$text" = VmSize: ] || return
+  [ "$pid" -gt $((size + 16000 + $1 / 256)) ] && return
+  row=
+  read -r row </proc/$job/stat
+  row=${row##*") "}
+  # STATE PARENT GROUP SESSION TTY TPGID FLAGS MINFLT CMINFLT MAJFLT CMAJFLT UTIME STIME
+  set -- "$1" $row
+  [ $((${13:-0} + ${14:-0})) -gt $((500 + $1 / 8000)) ]
 }
 
 # tend NUMBER SECONDS BYTES CHECK: called whenever waiting was interrupted; acts once a second.
 tend() {
   [ "$ticks" -gt "$seen" ] || return
   seen=$ticks
-  is_vast "$3" && {
+  is_endless "$3" && {
     late=2
     kill -KILL $job
   }
@@ -275,20 +295,21 @@ tend() {
       [ "$over" ] || return
       case $((ticks - over)) in
         0) ;;
-        1) chase TERM "$1" & ;;
-        *) chase KILL "$1" & ;;
+        1) set_on TERM "$1" ;;
+        *) set_on KILL "$1" ;;
       esac
       ;;
     0)
       [ "$over" ] || [ "$late" = 2 ] || late=1
-      chase TERM "$1" &
+      set_on TERM "$1"
       ;;
     [1-3])
       [ "$over" ] || [ "$late" = 2 ] || late=1
-      chase KILL "$1" &
+      set_on KILL "$1"
       ;;
     [4-7]) ;;
-    [89])
+    8) kill $job ;;
+    9)
       # Something out of reach (in the middle of I/O that never ends, or another user's) holds the output open: now
       # the machinery itself goes.
       [ "$over" ] || [ "$late" = 2 ] || late=1
@@ -300,6 +321,12 @@ tend() {
       quit 1
       ;;
   esac
+}
+
+# set_on SIGNAL NUMBER: starts a chase that nobody waits for, and that nobody is to take for a part of the job.
+set_on() {
+  chase "$1" "$2" &
+  others="$others $!"
 }
 
 # chase SIGNAL NUMBER, as a process of its own: reading the environment of a sick process can take forever.
@@ -322,7 +349,7 @@ hunt() {
   shift
   [ $# -gt 0 ] || return
   prey=" $* "
-  rows=$(grep -hs . /proc/[0-9]*/stat)
+  rows=$(grep -s . /proc/[0-9]*/stat /dev/null)
   set -f
   IFS='
 '
@@ -330,8 +357,10 @@ hunt() {
   while [ "$found" ]; do
     found=
     for row in $rows; do
-      # PID (NAME) STATE PARENT ...; the name may hold anything, the rest holds no bracket.
-      pid=${row%% *}
+      # /proc/PID/stat:PID (NAME) STATE PARENT ...; the name may hold anything, newlines too, so that only what grep
+      # puts in front is to be believed. The rest holds no bracket.
+      pid=${row#/proc/}
+      pid=${pid%%/*}
       row=${row##*") "}
       row=${row#* }
       case $prey in

@@ -166,14 +166,17 @@ def _answer(stream: bytes, asking: _Asking, at: int, end: re.Match[bytes]) -> An
     """`at`: where the mark of its end begins. Without a status mark everything before that is output."""
     if asking.given_up >= 0:
         at = asking.given_up
-    output = stream[asking.body : at if asking.closed < 0 else asking.closed].replace(b"\0", b"")
+    raw = stream[asking.body : at if asking.closed < 0 else asking.closed]
+    output = raw.replace(b"\0", b"")
+    # What stood behind the output was cut off with it; NULs counted on the server.
+    cut = len(raw) > asking.limit and asking.status is None
     excerpt = b"" if asking.closed < 0 else stream[asking.excerpt : at if asking.told < 0 else asking.told]
     late = end[3] in (_LATE, _GIVEN_UP)
     return Answer(
         stdout=output[: asking.limit],
         stderr=b"".join(line + b"\n" for line in excerpt.split(b"\n") if line),
         status=None if late else asking.status,
-        truncated=len(output) > asking.limit or end[3] == _CUT,
+        truncated=cut or len(output) > asking.limit or end[3] == _CUT,
         timed_out=late,
         seconds=round(max(0.0, float(end[2]) - asking.since), 3),
     )

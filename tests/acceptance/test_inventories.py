@@ -10,7 +10,7 @@ import pytest
 
 from maintops.domain.servers import Criticality
 from maintops.errors import NothingSelected, UsageError
-from maintops.files.inventories import select
+from maintops.files.inventories import ask
 
 CONSTRUCTED = """\
 all:
@@ -50,7 +50,7 @@ def inventory(tmp_path: Path) -> Path:
 
 
 def test_servers_come_with_what_the_inventory_says_in_its_order(inventory: Path) -> None:
-    servers = select([str(inventory), "extra1,extra2"])
+    servers = ask([str(inventory), "extra1,extra2"]).matching()
     ansible = str(Path(sys.executable).parent / "ansible")
     listed = subprocess.run(
         [ansible, "all", "--list-hosts", "-i", str(inventory), "-i", "extra1,extra2"],
@@ -75,21 +75,21 @@ def test_servers_come_with_what_the_inventory_says_in_its_order(inventory: Path)
 
 
 def test_a_checklists_hosts_and_a_users_limit_both_hold(inventory: Path) -> None:
-    servers = select([str(inventory)], hosts="web:db", limit="db:backup:web1*")
+    servers = ask([str(inventory)], limit="db:backup:web1*").matching("web:db")
     assert [server.name for server in servers] == ["web1.example.org", "db1.example.org"]
 
 
 def test_a_misspelt_limit_and_an_empty_selection(inventory: Path) -> None:
     with pytest.raises(UsageError, match=r"'wbe'; did you mean \"web\"\?"):
-        select([str(inventory)], limit="db:wbe")
+        ask([str(inventory)], limit="db:wbe").matching()
     with pytest.raises(NothingSelected, match="no server matches the limit 'empty'; the inventory has 6 servers"):
-        select([str(inventory)], limit="empty")
+        ask([str(inventory)], limit="empty").matching()
 
 
 def test_an_ansible_cfg_where_one_stands_is_not_obeyed(inventory: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (inventory.parent / "ansible.cfg").write_text("[inventory]\nenable_plugins = nosuch\n")
     monkeypatch.chdir(inventory.parent)
-    assert len(select(["inventories"], limit="web")) == 2
+    assert len(ask(["inventories"], limit="web").matching()) == 2
 
 
 @pytest.mark.parametrize(
@@ -106,5 +106,5 @@ def test_an_inventory_that_cannot_be_read_is_no_half_inventory(
     (inventory / name).write_text(content)
     (inventory / name).chmod(0o755 if name.endswith(".sh") else 0o644)
     with pytest.raises(UsageError, match=says) as caught:
-        select([str(inventory)])
+        ask([str(inventory)]).matching()
     assert "hunter2" not in str(caught.value)

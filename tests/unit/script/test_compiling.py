@@ -109,6 +109,11 @@ def test_a_command_of_plain_words_needs_no_shell(text: str, how: str) -> None:
     assert f" '{ONE.check}' {how} " in script.text
 
 
+def test_nothing_stands_between_exec_and_plain_words() -> None:
+    script = compile_script([replace(ONE, text="\n quit 5 \n")], become=False)
+    assert f"'{ONE.check}' words 'quit 5'\n" in script.text
+
+
 def test_plain_words_are_found_in_no_time() -> None:
     for text in ("uname " + "a" * 50_000 + "$", "uname" + " 'a'" * 3_000 + "'", "uname " + " " * 50_000 + ";"):
         assert f" '{ONE.check}' sh " in compile_script([replace(ONE, text=text)], become=False).text

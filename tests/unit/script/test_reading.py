@@ -94,6 +94,13 @@ def test_output_that_nobody_could_hold_counts_as_truncated() -> None:
     assert hear(stream, SCRIPT).answers["A"] == Answer(b"", b"", None, truncated=True, seconds=2.0)
 
 
+def test_output_that_was_cut_for_its_nuls_counts_as_truncated() -> None:
+    cut = _stream("b 0 10 1.00 A\none\0\0\0\0\0\0\0\0\0\0", "e 0 3.00 0")
+    assert hear(cut, SCRIPT).answers["A"] == Answer(b"one\n", b"", None, truncated=True, seconds=2.0)
+    whole = _stream("b 0 10 1.00 A\none\0\0\0\0\0\0\0\0\0\0", "s 0", "x", "e 0 3.00 0")
+    assert hear(whole, SCRIPT).answers["A"] == Answer(b"one\n", b"", 0, seconds=2.0)
+
+
 def test_a_script_that_gave_up_asks_nothing_more() -> None:
     stream = _stream("b 0 100 1.00 A", "e 0 3.00 3")
     heard = hear(stream, SCRIPT)

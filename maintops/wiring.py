@@ -36,6 +36,17 @@ PROBES, PARSERS = "maintops.probes", "maintops.parsers"
 """The entry point groups of strangers' probes and parsers: each entry is a `Probe` or a `Parser`."""
 
 
+_AHEAD = (
+    "maintops.store.sql",
+    "maintops.store.sqlite",
+    "maintops.store.opening",
+    "maintops.workflow.running",
+    "maintops.runners.ssh",
+    "maintops.runners.ssh_connections",
+    "maintops.runners.ansible",
+)
+
+
 def utc_now() -> datetime:
     """Now, in UTC."""
     return datetime.now(UTC)
@@ -64,6 +75,8 @@ class House:
     ) -> None:
         self.folder = Path(folder).resolve()
         self.clock = clock
+        self.ahead = list(_AHEAD)
+        """What a run imports while Ansible reads the inventory. Who shows its result may add to it."""
         self._environment = os.environ if environment is None else environment
         self.settings = self._settle(flags or {})
 
@@ -229,7 +242,7 @@ class House:
         from maintops.workflow.stopping import Stopping
 
         chosen = self.checklist(checklist)
-        _load_ahead()
+        self._load_ahead()
         servers = asked.matching(chosen.hosts)
         runners = self.runners
         plan = plan_run(
@@ -239,6 +252,11 @@ class House:
         orders = Orders(self.settings.forks, self.settings.by, stopping or Stopping(None, self.clock))
         self.store.prune_answers(self.clock() - timedelta(days=self.settings.keep_answers_days))
         return carry_out(plan, crew, orders)
+
+    def _load_ahead(self) -> None:
+        for module in self.ahead:
+            with contextlib.suppress(ImportError):  # whoever needs it will say what is missing
+                importlib.import_module(module)
 
     def new_run_id(self) -> str:
         """A new run's id: its start to the second (UTC), and four letters or digits against coincidence."""
@@ -268,13 +286,6 @@ class House:
         """Lets go of the database, if it was opened."""
         if "store" in self.__dict__:
             self.store.close()
-
-
-def _load_ahead() -> None:
-    """Imports what a run needs next."""
-    for module in ("maintops.store.sql", "maintops.workflow.running", "maintops.runners.ssh_connections"):
-        with contextlib.suppress(ImportError):  # whoever needs it will say what is missing
-            importlib.import_module(module)
 
 
 def _loaded(entries: Iterable[EntryPoint]) -> dict[str, Any]:

@@ -59,6 +59,7 @@ def run(
 
     chosen = house(inventory=inventory, forks=forks, engine=engine, by=by, fail_on=fail_on)
     check_writable(output)
+    chosen.ahead += ["maintops.reports.text", "rich.console"]
     stopping = Stopping(_deadline(deadline, chosen.clock()), chosen.clock)
     picked = [one.strip() for tag in tags or () for one in tag.split(",") if one.strip()]
     with _cancelling(stopping), progress() as observer:

@@ -30,7 +30,7 @@ class Script:
     """A compiled one-trip script: POSIX sh in ASCII, whose frames carry `digest`.
 
     `seconds` is the longest that it can take on a server by its own timeouts, `limit` the most bytes that it can
-    answer; `become` says whether it is to be run as another user, or is the inventory's template, for Ansible to render.
+    answer; `become` says whether it is to be run as another user, or is a template, for Ansible to render.
     """
 
     text: str

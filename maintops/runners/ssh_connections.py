@@ -183,6 +183,10 @@ class _Connection(Connection):  # type: ignore[misc]  # Fabric ships no types
 
     inline_ssh_env = None
 
+    def __setattr__(self, name: str, value: object) -> None:
+        # Its own way asks `dir` for every attribute, twenty times a connection; all that is set here is one of ours.
+        object.__setattr__(self, name, value)
+
 
 def _connection(hop: Hop, means: Means) -> Connection:
     """A connection that is not open yet, and has no socket."""

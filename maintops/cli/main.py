@@ -93,8 +93,6 @@ def _click_code(error: Exception) -> int:
         print("maintops: interrupted", file=sys.stderr)
         return INTERRUPTED
     if callable(show):
-        if isinstance(message := getattr(error, "message", None), str):
-            error.message = message.replace("Value error, ", "")  # type: ignore[attr-defined]  # pydantic's words
         show()
         return USAGE
     import traceback

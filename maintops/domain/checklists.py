@@ -41,12 +41,14 @@ class Check:
 
     `parser` (text, lines, json, jc:NAME or a plug-in's) and `subject` (the fact that names the subject where the
     parser gives a list of objects) belong to `command`. `become` None means: as the inventory says. `parameters`
-    are this check's own values for its probe's parameters. `playbook` is an absolute path.
+    are this check's own values for its probe's parameters. `playbook` is an absolute path. `why` says why it matters,
+    `action` what a person does about a finding.
     """
 
     id: str
     title: str
     why: str = ""
+    action: str = ""
     tags: tuple[str, ...] = ()
     probe: str | None = None
     command: str | None = None

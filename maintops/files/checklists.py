@@ -124,6 +124,7 @@ def _check(check: Mapping[str, Any], file: Path) -> Check:
         id=check["id"],
         title=check["title"],
         why=check.get("why", ""),
+        action=check.get("action", ""),
         tags=tuple(check.get("tags", ())),
         probe=check.get("probe"),
         command=check.get("command"),

@@ -89,6 +89,7 @@ def _check() -> Schema:
             "id": _id("Stable for life, such as HW-010: findings, history and waivers hang on it."),
             "title": _text("What is true when all is well."),
             "why": _text("Why it matters."),
+            "action": _text("What a person does about a finding."),
             "tags": _list(_tag(), "Words to select checks by."),
             "probe": _text("A built-in or plug-in probe, by name."),
             "command": _text("A command line of sh whose output is read by `parse`."),

@@ -18,6 +18,7 @@ from enum import StrEnum
 from typing import Any, Literal
 
 from maintops.domain.answers import Answer, Reading, Skipped
+from maintops.domain.checklists import Rule
 
 FactType = Literal["bool", "int", "float", "str", "list", "dict"]
 
@@ -50,6 +51,14 @@ class Presence(StrEnum):
     PASSING = "passing"
 
 
+class Reach(StrEnum):
+    """Whom a probe asks: the server itself, in its one trip, or its management controller (BMC) over the network."""
+
+    SERVER = "server"
+    REDFISH = "redfish"
+    IPMI = "ipmi"
+
+
 @dataclass(frozen=True, slots=True)
 class Probe:
     """What to ask a server and how to read its answer.
@@ -57,6 +66,10 @@ class Probe:
     `facts` declares every fact that a subject can have, by name. `question` gives the sh text for some parameters, or
     Skipped when nothing is configured to look at. `read` turns the answer into subjects and facts; it raises
     UnreadableAnswer for an answer that is not in its format, and never anything else.
+
+    `recording` makes an answer of what a tool printed when a person called it (`maintops probe read`), where that is
+    not the whole answer to the question; it raises UnreadableAnswer for output of no tool that it knows. `reach` says
+    whom the question is for; `question` then gives what docs/probes.md says of that reach in place of sh.
     """
 
     name: str
@@ -66,12 +79,18 @@ class Probe:
     read: Callable[[Answer, Mapping[str, Any]], Reading]
     presence: Presence = Presence.LASTING
     parameters: Mapping[str, Parameter] = field(default_factory=dict)
+    recording: Callable[[bytes], Answer] | None = None
+    reach: Reach = Reach.SERVER
 
 
 @dataclass(frozen=True, slots=True)
 class Parser:
-    """Reads a command's output. `facts` as in Probe where known beforehand; None: they depend on the output."""
+    """Reads a command's output. `facts` as in Probe where known beforehand; None: they depend on the output. `rules`
+    judge it where the check has none of its own: for tools whose results are judged already. `subject` names the fact
+    that names the subject where the check says nothing."""
 
     name: str
     read: Callable[[Answer], Reading]
     facts: Mapping[str, Fact] | None = None
+    rules: tuple[Rule, ...] = ()
+    subject: str | None = None

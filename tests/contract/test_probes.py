@@ -10,6 +10,7 @@ import sys
 from collections.abc import Mapping
 from dataclasses import replace
 from functools import cache
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -32,7 +33,12 @@ from maintops.probes.contract import Fact, Parameter, Presence, Probe
 from maintops.script.compiling import compile_script
 from maintops.script.reading import hear
 from tests.contract.asking import PATH, SHELLS, ask
-from tests.contract.samples import SAMPLES
+
+SAMPLES: dict[str, list[bytes]] = {
+    name: samples
+    for file in sorted(Path(__file__).parent.glob("samples*.py"))
+    for name, samples in import_module(f"tests.contract.{file.stem}").SAMPLES.items()
+}
 
 USUAL: Mapping[str, Mapping[str, Any]] = {
     "backup-age": {"paths": ["/etc", "/nowhere"]},

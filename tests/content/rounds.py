@@ -1,0 +1,99 @@
+"""Carries checklists out by `maintops run`, on servers that are told what to answer."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from maintops.cli.main import execute
+from maintops.domain.ports import Delivery, Pulse, Script, Stop, Trip
+from maintops.domain.servers import Server
+from maintops.runners.replay import ReplayRunner
+from maintops.wiring import House
+from tests.content.cases import Case, Told
+from tests.unit.script.framing import Told as Framed
+from tests.unit.script.framing import framed
+
+BEGIN = datetime(2026, 3, 1, 2, 0, tzinfo=UTC)
+BETWEEN = timedelta(days=10)
+NOBODY = Told(b"", 127, b"sh: 1: tool: not found\n")
+"""What a server answers to everything that its case does not speak of."""
+
+
+class Acting:
+    """An engine whose servers answer what they are told; one with nothing to say in this round is unreachable."""
+
+    name = "ssh"
+
+    def __init__(self, answers: Mapping[str, Mapping[str, Told]], now: datetime) -> None:
+        self._answers, self._now = answers, now
+
+    def refusal(self, server: Server) -> str | None:
+        return None
+
+    def ask(self, trips: Sequence[Trip], *, forks: int, stop: Stop) -> Iterator[Delivery | Pulse]:
+        streams = {
+            trip.server.name: [stream(script, self._answers[trip.server.name]) for script in trip.scripts]
+            for trip in trips
+            if trip.server.name in self._answers
+        }
+        yield from ReplayRunner(streams, lambda: self._now).ask(trips, forks=forks, stop=stop)
+
+
+def stream(script: Script, answers: Mapping[str, Told]) -> bytes:
+    """What a server writes whose checks answer so."""
+    said = [answers.get(check, NOBODY) for check in script.checks]
+    limit = max([1000, *(len(one.stdout) + 1 for one in said)])
+    return framed(script, [Framed(one.stdout, tuple(one.stderr.splitlines()), one.status, limit=limit) for one in said])
+
+
+@dataclass(frozen=True)
+class Round:
+    """The last round of a checklist: the exit code and the cells by server and check."""
+
+    code: int
+    cells: Mapping[str, Mapping[str, list[Mapping[str, Any]]]]
+
+
+def play(checklist: str, cases: Sequence[Case], folder: Path, patch: pytest.MonkeyPatch) -> Round:
+    """Runs a checklist as often as the longest case needs, ten days apart; what the last run said."""
+    tellings = {f"{one.id}-{kind}": getattr(one, kind) for one in cases for kind in ("fires", "silent")}
+    check = {f"{one.id}-{kind}": one.check for one in cases for kind in ("fires", "silent")}
+    hosts = {f"{one.id}-{kind}": dict(one.variables) or None for one in cases for kind in ("fires", "silent")}
+    (folder / "servers.yml").write_text(yaml.safe_dump({"all": {"hosts": hosts}}))
+    rounds = max(len(telling) for telling in tellings.values())
+    for number in range(rounds):
+        answers = {
+            server: {check[server]: telling[number - rounds]}
+            for server, telling in tellings.items()
+            if len(telling) >= rounds - number
+        }
+        last = _run(checklist, answers, BEGIN + number * BETWEEN, folder, patch)
+    return last
+
+
+def _run(
+    checklist: str, answers: Mapping[str, Mapping[str, Told]], now: datetime, folder: Path, patch: pytest.MonkeyPatch
+) -> Round:
+    defaults = House.__init__.__kwdefaults__
+    assert defaults is not None
+    patch.setitem(defaults, "clock", lambda: now)
+    patch.setattr(House, "runners", {"ssh": Acting(answers, now)})
+    patch.setenv("MAINTOPS_DATABASE_URL", f"sqlite:///{folder / 'records.sqlite'}")
+    result = folder / "result.json"
+    words = ["run", checklist, "-i", str(folder / "servers.yml"), "--format", "json", "-o", str(result)]
+    code = execute([*words, "--fail-on", "warning"])
+    document = json.loads(result.read_text())
+    cells: dict[str, dict[str, list[Mapping[str, Any]]]] = {}
+    for server in document["servers"]:
+        mine = cells.setdefault(server["server"], {})
+        for cell in server["checks"]:
+            mine.setdefault(cell["id"], []).append(cell)
+    return Round(code, cells)

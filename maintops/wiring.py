@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from maintops.files.inventories import Asked
     from maintops.probes.catalogue import Catalogue
     from maintops.runners.ansible import AnsibleRunner
+    from maintops.workflow.accepting import Accepted
     from maintops.workflow.examining import Examined
     from maintops.workflow.running import RunResult
     from maintops.workflow.stopping import Stopping
@@ -275,6 +276,14 @@ class House:
         from maintops.workflow.closing import close_followup
 
         return close_followup(self.store, followup, self.settings.by, note, self.clock())
+
+    def accept_baselines(self, checks: Sequence[str], *, limit: str | None = None, why: str) -> Accepted:
+        """Accepts what was measured last on the inventory's servers (those of a pattern) as right, in the name of
+        `by`; `checks` are ids, none stand for all."""
+        from maintops.workflow.accepting import accept_baselines
+
+        servers = [one.name for one in self.servers(limit)]
+        return accept_baselines(self.store, servers, checks, self.settings.by, why, self.clock())
 
     def examine(self) -> list[Examined]:
         """Whether everything that maintops needs is in order, and what to do about what is not."""

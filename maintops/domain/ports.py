@@ -8,12 +8,14 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any, Protocol
 
+from maintops.domain.baselines import Baseline
 from maintops.domain.findings import Finding, FindingState
 from maintops.domain.followups import FollowUp
 from maintops.domain.outcomes import Severity
 from maintops.domain.records import ServiceRecord
 from maintops.domain.runs import Event, Progressed, Run, RunEnded, RunPlanned
 from maintops.domain.servers import Server
+from maintops.domain.trends import Points
 
 Clock = Callable[[], datetime]
 """Now, in UTC and aware of it."""
@@ -157,13 +159,15 @@ class Previewer(Protocol):
 @dataclass(frozen=True, slots=True)
 class Remembered:
     """What a server's last record said about one subject of a check. `vanished`: a lasting subject that was not
-    there when its check was measured last; its facts are those of the last time that it was."""
+    there when its check was measured last; its facts are those of the last time that it was. `points` are the values of
+    earlier records of the facts whose trend is asked for."""
 
     facts: Mapping[str, Any]
     record: str
     at: datetime
     not_offered: tuple[str, ...] = ()
     vanished: bool = False
+    points: Mapping[str, Points] = field(default_factory=dict)
 
 
 Subjects = Mapping[str | None, Remembered]
@@ -172,11 +176,12 @@ Subjects = Mapping[str | None, Remembered]
 @dataclass(frozen=True, slots=True)
 class Memory:
     """What the store knows about one server before a record is judged: the last facts per check and subject, all of
-    its findings (gone ones too), and its follow-ups that are not closed."""
+    its findings (gone ones too), its follow-ups that are not closed, and the newest baseline of each check."""
 
     facts: Mapping[str, Subjects] = field(default_factory=dict)
     findings: tuple[Finding, ...] = ()
     followups: tuple[FollowUp, ...] = ()
+    baselines: Mapping[str, Baseline] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -271,6 +276,13 @@ class Store(Protocol):
 
     def change_followup(self, id: str, change: Callable[[FollowUp], FollowUp]) -> FollowUp:
         """Reads, changes and writes one follow-up in one transaction (states: FollowUpState)."""
+
+    def accept(self, baselines: Sequence[Baseline]) -> None:
+        """Keeps accepted baselines. Those before them stay."""
+
+    def baselines(self, *, server: str | None = None, replaced: bool = False) -> list[Baseline]:
+        """The newest baseline of each server and check, sorted by both; with `replaced` also earlier ones, the newest
+        first."""
 
     def close(self) -> None:
         """Lets go of the database."""

@@ -206,7 +206,7 @@ def _name_problem(name: str, known: Known, defaults: Mapping[str, Any]) -> str |
         if parameter in defaults:
             return None
         return f"the checklist has no parameter {quoted(parameter)}{hint(parameter, defaults)}"
-    fact = name.removeprefix("previous.")
+    fact = name.removeprefix("previous.").removeprefix("baseline.")
     if known.facts is None or fact in known.facts:
         return None
     return f"{known.what} has no fact {quoted(fact)}{hint(fact, known.facts)}"

@@ -13,6 +13,7 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
+from maintops.domain.baselines import Baseline
 from maintops.domain.findings import Finding
 from maintops.domain.followups import FollowUp
 from maintops.domain.outcomes import Cell, Outcome, Severity
@@ -88,6 +89,13 @@ def finding_document(finding: Finding, history: Sequence[Sighting] | None = None
 def followup_document(followup: FollowUp) -> Document:
     """One follow-up (its id under `followup`)."""
     return _plain_dict({"followup": followup.id, **_fields(followup)})
+
+
+def baseline_document(baseline: Baseline) -> Document:
+    """One accepted baseline; `subjects` is a list of objects with `subject` (null: the server) and `facts`."""
+    subjects = [{"subject": name, "facts": facts} for name, facts in baseline.subjects.items()]
+    named = ("server", "check", "record", "at", "by", "why")
+    return _plain_dict({**{name: getattr(baseline, name) for name in named}, "subjects": subjects})
 
 
 def _fields(value: Finding | FollowUp) -> Document:

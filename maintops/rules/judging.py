@@ -8,7 +8,7 @@ apply; only what is left is true or false.
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from jinja2 import TemplateError
@@ -18,8 +18,19 @@ from maintops.domain.answers import SubjectFacts
 from maintops.domain.checklists import FollowUpTemplate, Rule
 from maintops.domain.followups import Wish
 from maintops.domain.outcomes import Outcome, Severity
+from maintops.domain.trends import Points
 from maintops.rules.filters import Gap, is_number, kind, shown
-from maintops.rules.language import Evaluate, Scope, compiled_template, context, evaluator, is_there
+from maintops.rules.language import (
+    Evaluate,
+    Scope,
+    Trends,
+    compiled_template,
+    context,
+    evaluator,
+    is_there,
+    template_trends,
+    trends,
+)
 
 LONGEST_MESSAGE = 2000
 """Characters that a rendered finding or title may have."""
@@ -48,9 +59,22 @@ class CompiledRule:
 
 @dataclass(frozen=True, slots=True)
 class CompiledRules:
-    """The rules of one check, in the checklist's order."""
+    """The rules of one check, in the checklist's order. `trends` are the facts whose trend they ask for."""
 
     rules: tuple[CompiledRule, ...]
+    trends: frozenset[str] = frozenset()
+
+
+@dataclass(frozen=True, slots=True)
+class Past:
+    """What is known of a subject from before. `previous` are its facts in the same server's and check's last record
+    (None: there is none) and `not_offered` those that it did not have; `baseline` the accepted ones (None: none were
+    accepted); `points` those of facts with a trend, the present one last."""
+
+    previous: Mapping[str, Any] | None = None
+    not_offered: Collection[str] = ()
+    baseline: Mapping[str, Any] | None = None
+    points: Mapping[str, Points] = field(default_factory=dict)
 
 
 @dataclass(slots=True)
@@ -65,41 +89,41 @@ class _Tally:
 def compile_rules(rules: Sequence[Rule]) -> CompiledRules:
     """Compiles a check's rules, once for all servers. Raises Malformed (a ValueError) for what is not an expression;
     a checklist that was read without a mistake has none."""
-    return CompiledRules(tuple(CompiledRule(rule, evaluator(rule.when)) for rule in rules))
+    compiled = tuple(CompiledRule(rule, evaluator(rule.when)) for rule in rules)
+    return CompiledRules(compiled, frozenset().union(*map(_trends, rules)))
+
+
+def _trends(rule: Rule) -> frozenset[str]:
+    title = rule.follow_up.title if rule.follow_up is not None else ""
+    return trends(rule.when) | template_trends(rule.finding) | template_trends(title)
 
 
 def judge(
-    compiled: CompiledRules,
-    facts: SubjectFacts,
-    *,
-    previous: Mapping[str, Any] | None,
-    previous_not_offered: Collection[str] = (),
-    parameters: Mapping[str, Any],
+    compiled: CompiledRules, facts: SubjectFacts, past: Past = Past(), *, parameters: Mapping[str, Any]
 ) -> Judgement:
-    """Judges the facts of one subject. `previous` are the facts of the same server, check and subject in its last
-    record; None where there is none.
+    """Judges the facts of one subject, beside what is known of it from before.
 
     A warning or critical rule that matched gives `attention`: the worst wins, the first of equals. Otherwise a rule
     that broke gives `failed`, and one that could not be measured (or a subject's own `why_not`) `not_measured`, even
     where an info rule matched: what was not measured never reads as ok.
     """
-    blank = frozenset(previous_not_offered)
-    where = _context(facts, previous, blank, parameters)
+    where = _context(facts, past, parameters)
     tally = _Tally([], [], [])
     for rule in compiled.rules:
         _apply(rule, where, facts, tally)
     return _conclude(tally, where, facts)
 
 
-def _context(
-    facts: SubjectFacts, previous: Mapping[str, Any] | None, blank: frozenset[str], parameters: Mapping[str, Any]
-) -> Context:
+def _context(facts: SubjectFacts, past: Past, parameters: Mapping[str, Any]) -> Context:
+    previous = past.previous
     variables = {name: value for name, value in facts.facts.items() if is_there(value)}
     variables["facts"] = Scope("", facts.facts, facts.not_offered)
     variables["parameters"] = Scope("parameters.", parameters)
+    variables["baseline"] = Scope("baseline.", past.baseline or {})
+    variables["_trends"] = Trends(past.points, facts.not_offered)
     for name, value in (
         ("subject", facts.subject),
-        ("previous", None if previous is None else Scope("previous.", previous, blank)),
+        ("previous", None if previous is None else Scope("previous.", previous, frozenset(past.not_offered))),
     ):
         if value is None:
             variables.pop(name, None)
@@ -168,7 +192,9 @@ def _attention(worst: Rule, tally: _Tally, where: Context, facts: SubjectFacts) 
 
 
 def _lacking(unmeasured: Sequence[tuple[Rule, str]]) -> str:
-    return "not measured: " + ", ".join(dict.fromkeys(name for _, name in unmeasured))
+    names = dict.fromkeys(name for _, name in unmeasured)
+    hint = "; accept one: maintops baseline accept" if any(name.startswith("baseline.") for name in names) else ""
+    return "not measured: " + ", ".join(names) + hint
 
 
 def _wish(matched: Sequence[Rule], where: Context, facts: SubjectFacts) -> Wish | None:

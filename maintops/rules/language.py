@@ -21,6 +21,7 @@ from jinja2.parser import Parser
 from jinja2.runtime import Context, Undefined
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 
+from maintops.domain.trends import Points, days_until, growth
 from maintops.rules.filters import FILTERS, TESTS, Gap, difference, is_number, kind
 
 LONGEST_EXPRESSION = 2000
@@ -29,21 +30,26 @@ LONGEST_EXPRESSION = 2000
 DEEPEST = 40
 """Levels that an expression may be nested."""
 
-RESERVED = frozenset({"facts", "subject", "previous", "parameters"})
-"""Names that are not facts in a rule: the mapping of all facts, the subject's name, the facts of the last record, and
-the checklist's parameters."""
+RESERVED = frozenset({"facts", "subject", "previous", "baseline", "parameters", "growth", "days_until"})
+"""Names that are not facts in a rule: the mapping of all facts, the subject's name, the facts of the last record and of
+the accepted baseline, the checklist's parameters, and the two functions over earlier records."""
+
+LONGEST_PERIOD = 366
+"""Days that a trend may look back."""
 
 _Parsed = TypeVar("_Parsed")
 _WIDEST_NUMBER = 1024  # bits; arithmetic on larger whole numbers could be made to take long
 _RESULT = "_result"
-_SCOPED = ("facts", "previous", "parameters")
+_SCOPED = ("facts", "previous", "baseline", "parameters")
+_TRENDS = "_trends"  # what calls of growth and days_until become; no text can name it
 _PLAIN = (
     *(nodes.Const, nodes.List, nodes.Tuple, nodes.Compare, nodes.Operand, nodes.And, nodes.Or, nodes.Not),
     *(nodes.Add, nodes.Sub, nodes.Mul, nodes.Div, nodes.FloorDiv, nodes.Mod, nodes.Neg, nodes.Pos),
     *(nodes.Getattr, nodes.Getitem, nodes.Slice, nodes.Concat, nodes.CondExpr),
 )
 _REFUSED: Mapping[type[nodes.Node], str] = {
-    nodes.Call: "nothing can be called in a rule; use a filter (ports | length) or a test (name is startswith 'a')",
+    nodes.Call: "nothing but growth and days_until can be called in a rule; use a filter (ports | length) or a test "
+    "(name is startswith 'a')",
     nodes.Pow: "** is not part of rules",
     nodes.Dict: "a mapping cannot be written in a rule",
 }
@@ -68,6 +74,28 @@ class Scope:
         if self.prefix == "parameters.":
             raise LookupError(f"there is no parameter {name}")
         raise Gap(f"{self.prefix}{name}", name not in self.not_offered)
+
+
+class Trends:
+    """The points of numeric facts of one subject, for `growth` and `days_until`."""
+
+    __slots__ = ("not_offered", "points")
+
+    def __init__(self, points: Mapping[str, Points], not_offered: frozenset[str] = frozenset()) -> None:
+        self.points = points
+        self.not_offered = not_offered
+
+    def value(self, wanted: Any) -> float:
+        """One function's value. Raises Gap: not measured where the fact was not, otherwise the rule does not apply,
+        because there is no trend yet."""
+        function, fact, days, limit = wanted
+        points = self.points.get(fact)
+        if points is None:
+            raise Gap(fact, fact not in self.not_offered)
+        found = growth(points, days) if function == "growth" else days_until(points, limit, days)
+        if found is None:
+            raise Gap(f"{function}({fact})", False)
+        return found
 
 
 def is_there(value: Any) -> bool:
@@ -125,7 +153,7 @@ class _Sandbox(ImmutableSandboxedEnvironment):
         return self.getitem(obj, attribute)
 
     def getitem(self, obj: Any, argument: Any) -> Any:
-        if type(obj) is Scope:
+        if type(obj) in (Scope, Trends):
             return obj.value(argument)
         value = _element(obj, argument)
         if not is_there(value):
@@ -189,6 +217,28 @@ def template_names(text: str) -> frozenset[str]:
     return frozenset(name for piece in _pieces(text) if isinstance(piece, nodes.Expr) for name in _spoken(piece))
 
 
+def trends(expression: str) -> frozenset[str]:
+    """The facts whose trend an expression asks for. Raises Malformed."""
+    return _trends_in(_parsed(expression))
+
+
+def template_trends(text: str) -> frozenset[str]:
+    """The same of a template."""
+    return frozenset().union(*(_trends_in(piece) for piece in _pieces(text) if isinstance(piece, nodes.Expr)))
+
+
+def _trends_in(expression: nodes.Expr) -> frozenset[str]:
+    found = (node for node in _within(expression, DEEPEST + 1) if isinstance(node, nodes.Getitem))
+    return frozenset(fact for node in found if (fact := _trended(node)) is not None)
+
+
+def _trended(node: nodes.Getitem) -> str | None:
+    """The fact of what was a call of growth or days_until."""
+    if isinstance(node.node, nodes.Name) and node.node.name == _TRENDS and isinstance(node.arg, nodes.Tuple):
+        return str(node.arg.items[1].as_const())
+    return None
+
+
 def _parsed(expression: str) -> nodes.Expr:
     return _guarded(expression, _parse_expression)
 
@@ -229,8 +279,10 @@ def _parse_template(text: str) -> list[str | nodes.Expr]:
     ]
 
 
-def _admitted(expression: nodes.Expr) -> nodes.Expr:
+def _admitted(written: nodes.Expr) -> nodes.Expr:
     looked_into: set[int] = set()
+    made: set[int] = set()
+    expression: nodes.Expr = _with_trends(written, made, DEEPEST)
     for node in _within(expression, DEEPEST):
         if isinstance(node, (nodes.Getattr, nodes.Getitem)):
             looked_into.add(id(node.node))
@@ -239,11 +291,49 @@ def _admitted(expression: nodes.Expr) -> nodes.Expr:
         elif isinstance(node, nodes.Test):
             _check_use(node, TESTS, "test")
         elif isinstance(node, nodes.Name):
-            _check_name(node.name, id(node) in looked_into)
+            if id(node) not in made:
+                _check_name(node.name, id(node) in looked_into)
         else:
             _check_plain(node)
     expression.set_environment(_SANDBOX)
     return expression
+
+
+def _with_trends(node: nodes.Node, made: set[int], levels: int) -> Any:
+    """The same expression with a look into `_trends` for each call of growth and days_until; `made` gets the ids of the
+    names that only this function may write."""
+    if levels == 0:
+        raise Malformed("nested too deeply")
+    if isinstance(node, nodes.Call) and isinstance(node.node, nodes.Name) and node.node.name in _FUNCTIONS:
+        return _trend(node, node.node.name, made, levels)
+    for name, value in node.iter_fields():
+        if isinstance(value, nodes.Node):
+            setattr(node, name, _with_trends(value, made, levels - 1))
+        elif isinstance(value, list):
+            inner = [_with_trends(one, made, levels - 1) if isinstance(one, nodes.Node) else one for one in value]
+            setattr(node, name, inner)
+    return node
+
+
+_FUNCTIONS = {"growth": "growth(FACT, days=30)", "days_until": "days_until(FACT, LIMIT, days=30)"}
+
+
+def _trend(call: nodes.Call, function: str, made: set[int], levels: int) -> nodes.Getitem:
+    limits = call.args[1:]
+    days = [one.value for one in call.kwargs if one.key == "days"]
+    written = len(call.args) == (1 if function == "growth" else 2) and len(call.kwargs) == len(days) == 1
+    if not written or call.dyn_args is not None or call.dyn_kwargs is not None:
+        raise Malformed(f"write {_FUNCTIONS[function]}")
+    fact, period = call.args[0], days[0]
+    if not isinstance(fact, nodes.Name) or fact.name in RESERVED:
+        raise Malformed(f"{function} is of a fact, by its name: {_FUNCTIONS[function]}")
+    if not isinstance(period, nodes.Const) or type(period.value) is not int or not 0 < period.value <= LONGEST_PERIOD:
+        raise Malformed(f"{function}: days must be a whole number from 1 to {LONGEST_PERIOD}")
+    limit = _with_trends(limits[0], made, levels - 1) if limits else nodes.Const(0, lineno=call.lineno)
+    wanted = [nodes.Const(function), nodes.Const(fact.name), nodes.Const(period.value), limit]
+    place = nodes.Name(_TRENDS, "load", lineno=call.lineno)
+    made.add(id(place))
+    return nodes.Getitem(place, nodes.Tuple(wanted, "load"), "load", lineno=call.lineno)
 
 
 def _within(node: nodes.Node, levels: int) -> Iterator[nodes.Node]:
@@ -258,8 +348,10 @@ def _within(node: nodes.Node, levels: int) -> Iterator[nodes.Node]:
 def _check_name(name: str, looked_into: bool) -> None:
     if name in _SCOPED and not looked_into:
         raise Malformed(f"{name} is not a value by itself; write {name}.NAME")
+    if name in _FUNCTIONS:
+        raise Malformed(f"write {_FUNCTIONS[name]}")
     # Python takes some letters outside ASCII for one another, and compiled names are Python's.
-    if name in ("self", "loop", "super", _RESULT) or not name.isascii():
+    if name in ("self", "loop", "super", _RESULT, _TRENDS) or not name.isascii():
         raise Malformed(f"{name} cannot stand by itself; write facts.{name}")
 
 
@@ -292,6 +384,10 @@ def _spoken(node: nodes.Node) -> Iterator[str]:
     if isinstance(node, nodes.Name):
         if node.name not in RESERVED:
             yield node.name
+        return
+    if isinstance(node, nodes.Getitem) and (trended := _trended(node)) is not None:
+        yield trended
+        yield from _spoken(node.arg)
         return
     if isinstance(node, (nodes.Getattr, nodes.Getitem)) and isinstance(node.node, nodes.Name):
         name = _constant(node)

@@ -21,6 +21,7 @@ from functools import cache
 from math import isfinite
 from typing import Any
 
+from maintops.domain.baselines import Baseline
 from maintops.domain.findings import Finding, FindingState
 from maintops.domain.followups import FollowUp, FollowUpState
 from maintops.domain.outcomes import Cell, Outcome, Severity
@@ -215,16 +216,18 @@ def _cell(
 
 # --- remembered facts ------------------------------------------------------------------------------------------------
 
-_REMEMBERED: Sequence[Any] = ({}, (), False)
+_REMEMBERED: Sequence[Any] = ({}, (), False, {})
 
 
 def subjects_text(subjects: Subjects) -> str:
-    """What is remembered of one check's subjects, as rows: subject, record, at, facts, not_offered, vanished."""
+    """What is remembered of one check's subjects, as rows: subject, record, at, facts, not_offered, vanished,
+    points."""
     return dumps([_trimmed(_remembered_row(subject, one), _REMEMBERED) for subject, one in subjects.items()])
 
 
 def _remembered_row(subject: str | None, one: Remembered) -> list[Any]:
-    return [subject, one.record, microseconds(one.at), _measured(one.facts), one.not_offered, one.vanished]
+    facts = _measured(one.facts)
+    return [subject, one.record, microseconds(one.at), facts, one.not_offered, one.vanished, dict(one.points)]
 
 
 def subjects_value(document: str) -> Subjects:
@@ -238,8 +241,26 @@ def _remembered(
     facts: Mapping[str, Any] | None = None,
     not_offered: Sequence[str] = (),
     vanished: bool = False,
+    points: Mapping[str, Sequence[Sequence[float]]] | None = None,
 ) -> Remembered:
-    return Remembered(facts or {}, record, moment(at), tuple(not_offered), vanished)
+    trends = {fact: tuple((int(at), value) for at, value in found) for fact, found in (points or {}).items()}
+    return Remembered(facts or {}, record, moment(at), tuple(not_offered), vanished, trends)
+
+
+# --- baselines -------------------------------------------------------------------------------------------------------
+
+
+def baseline_text(baseline: Baseline) -> str:
+    """A baseline as an object of its fields; its subjects as rows: subject, facts."""
+    subjects = [[subject, _measured(facts)] for subject, facts in baseline.subjects.items()]
+    return dumps({**_flat(baseline), "subjects": subjects})
+
+
+def baseline_value(document: str) -> Baseline:
+    """The baseline that `baseline_text` was given."""
+    found = loads(document)
+    _moments(found, "at")
+    return Baseline(**{**found, "subjects": dict(found["subjects"])})
 
 
 # --- findings and follow-ups -----------------------------------------------------------------------------------------

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
+from maintops.domain.baselines import Baseline
 from maintops.domain.findings import Finding, FindingState
 from maintops.domain.followups import FollowUp, FollowUpState
 from maintops.domain.ports import Memory, Sighting, Verdict
@@ -13,7 +14,7 @@ from maintops.domain.records import ServiceRecord
 from maintops.domain.runs import Event, Progressed, Run, RunEnded, RunPlanned, ServerAnswered, fold
 from maintops.errors import StoreError
 from maintops.store import codec
-from maintops.store.orders import age, planned_order, urgency
+from maintops.store.orders import age, newest, planned_order, urgency
 from maintops.store.prefixes import LAST, chosen, unknown
 from maintops.store.verdicts import Texts, texts
 
@@ -65,6 +66,7 @@ class MemoryStore:
         self._followups: dict[str, _Known] = {}
         self._sightings: dict[str, list[Sighting]] = {}
         self._answers: dict[str, _Answer] = {}
+        self._baselines: list[str] = []
 
     # --- writing -----------------------------------------------------------------------------------------------------
 
@@ -95,6 +97,11 @@ class MemoryStore:
         self._append(journal, event)
         return verdict
 
+    def accept(self, baselines: Sequence[Baseline]) -> None:
+        """See Store."""
+        # the newest first, as they are read
+        self._baselines = [*reversed([codec.baseline_text(one) for one in baselines]), *self._baselines]
+
     def prune_answers(self, before: datetime) -> int:
         """See Store."""
         limit = codec.microseconds(before)
@@ -121,6 +128,7 @@ class MemoryStore:
             {check: codec.subjects_value(document) for check, document in known.facts.items()},
             tuple(codec.finding_value(known.findings[id]) for id in sorted(known.findings)),
             tuple(self.followups(server=server)),
+            {one.check: one for one in self.baselines(server=server)},
         )
 
     def answer(self, record: str) -> bytes | None:
@@ -191,6 +199,15 @@ class MemoryStore:
         """See Store."""
         found = [codec.followup_value(text) for known in self._known(server) for text in known.followups.values()]
         return sorted((one for one in found if closed or one.state is not FollowUpState.CLOSED), key=age)
+
+    def baselines(self, *, server: str | None = None, replaced: bool = False) -> list[Baseline]:
+        """See Store."""
+        found = [codec.baseline_value(document) for document in self._baselines]
+        mine = sorted(
+            (one for one in found if server in (None, one.server)),
+            key=lambda one: (codec.column(one.server), codec.column(one.check)),
+        )
+        return mine if replaced else newest(mine)
 
     def followup(self, prefix: str) -> FollowUp:
         """See Store."""

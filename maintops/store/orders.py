@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from datetime import datetime, timedelta
 
+from maintops.domain.baselines import Baseline
 from maintops.domain.findings import Finding
 from maintops.domain.followups import FollowUp
 from maintops.domain.runs import RunPlanned
@@ -19,6 +20,14 @@ def urgency(finding: Finding) -> tuple[int, timedelta, str]:
 def age(followup: FollowUp) -> tuple[datetime, str]:
     """Oldest first."""
     return followup.opened, followup.id
+
+
+def newest(baselines: Iterable[Baseline]) -> list[Baseline]:
+    """The first of each server and check, of some whose newest come first."""
+    found: dict[tuple[str, str], Baseline] = {}
+    for one in baselines:
+        found.setdefault((one.server, one.check), one)
+    return list(found.values())
 
 
 def planned_order(planned: RunPlanned) -> Callable[[str], tuple[int, str]]:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from sqlalchemy import Connection, Select, Table, bindparam, delete, func, insert, select, tuple_, update
 from sqlalchemy.sql import Executable
 
+from maintops.domain.baselines import Baseline
 from maintops.domain.findings import Finding, FindingState
 from maintops.domain.followups import FollowUp, FollowUpState
 from maintops.domain.outcomes import Severity
@@ -19,11 +20,12 @@ from maintops.errors import StoreError
 from maintops.store import codec
 from maintops.store.codec import column, microseconds
 from maintops.store.connections import Database
-from maintops.store.orders import planned_order, urgency
+from maintops.store.orders import newest, planned_order, urgency
 from maintops.store.prefixes import LAST, SHOWN, chosen, unknown
 from maintops.store.schemas import bring_up_to_date
 from maintops.store.tables import (
     answers,
+    baselines,
     events,
     facts,
     findings,
@@ -53,6 +55,27 @@ _FOLLOWUPS_OF = (
     select(followups.c.document)
     .where(followups.c.server == bindparam("server"), followups.c.state != FollowUpState.CLOSED.value)
     .order_by(followups.c.opened, followups.c.id)
+)
+# The earliest first: in a mapping the newest of a check takes the place of those before it.
+_BASELINES_OF = (
+    select(baselines.c.document)
+    .where(baselines.c.server == bindparam("server"))
+    .order_by(baselines.c.check_id, baselines.c.seq)
+)
+_NEXT_BASELINE = insert(baselines).from_select(
+    ["server", "check_id", "seq", "document"],
+    select(
+        bindparam("server", type_=baselines.c.server.type),
+        bindparam("check_id", type_=baselines.c.check_id.type),
+        func.coalesce(
+            select(func.max(baselines.c.seq))
+            .where(baselines.c.server == bindparam("server"), baselines.c.check_id == bindparam("check_id"))
+            .scalar_subquery(),
+            0,
+        )
+        + 1,
+        bindparam("document", type_=baselines.c.document.type),
+    ),
 )
 # Held until the end of the transaction: events are numbered one after the other.
 _RUN_HELD = select(runs.c.ended).where(runs.c.id == bindparam("run")).with_for_update()
@@ -151,6 +174,15 @@ class SqlStore:
         _many(connection, _DELETE_LINKS, [{"of": column(one.id)} for one, _ in kept])
         links = [{"followup": column(one.id), "finding": column(id)} for one, _ in kept for id in set(one.findings)]
         _many(connection, _INSERT_LINKS, links)
+
+    def accept(self, baselines: Sequence[Baseline]) -> None:
+        """See Store."""
+        with self._database.writing() as connection:
+            for server in sorted({one.server for one in baselines}):
+                self._database.lock(server)
+            for one in baselines:
+                row = {"server": column(one.server), "check_id": column(one.check)}
+                connection.execute(_NEXT_BASELINE, row | {"document": codec.baseline_text(one)})
 
     def prune_answers(self, before: datetime) -> int:
         """See Store."""
@@ -305,6 +337,15 @@ class SqlStore:
         with self._database.reading() as connection:
             return [codec.followup_value(document) for document in connection.execute(wanted).scalars()]
 
+    def baselines(self, *, server: str | None = None, replaced: bool = False) -> list[Baseline]:
+        """See Store."""
+        wanted = select(baselines.c.document).order_by(baselines.c.server, baselines.c.check_id, baselines.c.seq.desc())
+        if server is not None:
+            wanted = wanted.where(baselines.c.server == column(server))
+        with self._database.reading() as connection:
+            found = [codec.baseline_value(document) for document in connection.execute(wanted).scalars()]
+        return found if replaced else newest(found)
+
     def followup(self, prefix: str) -> FollowUp:
         """See Store."""
         return codec.followup_value(self._document("follow-up", followups, prefix))
@@ -373,6 +414,7 @@ def _memory(connection: Connection, server: str) -> Memory:
         {codec.text(check): codec.subjects_value(document) for check, document in connection.execute(_FACTS_OF, key)},
         tuple(codec.finding_value(document) for document in connection.execute(_FINDINGS_OF, key).scalars()),
         tuple(codec.followup_value(document) for document in connection.execute(_FOLLOWUPS_OF, key).scalars()),
+        {one.check: one for one in map(codec.baseline_value, connection.execute(_BASELINES_OF, key).scalars())},
     )
 
 

@@ -120,6 +120,16 @@ followup_findings = Table(
     sqlite_with_rowid=False,
 )
 
+baselines = Table(
+    "baselines",
+    metadata,
+    Column("server", WORD, primary_key=True),
+    Column("check_id", WORD, primary_key=True),
+    Column("seq", Integer, primary_key=True, autoincrement=False),
+    Column("document", Text, nullable=False),
+    sqlite_with_rowid=False,
+)
+
 answers = Table(
     "answers",
     metadata,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any
@@ -13,9 +13,13 @@ from maintops.domain.followups import FollowUp, Wish, ask, propose
 from maintops.domain.outcomes import Cell, Outcome, Severity
 from maintops.domain.ports import Memory, Remembered, Subjects, Verdict
 from maintops.domain.records import ServiceRecord
+from maintops.domain.trends import Points, extended
 from maintops.probes.contract import Presence
-from maintops.rules.judging import Judgement, judge
+from maintops.rules.filters import is_number
+from maintops.rules.judging import Judgement, Past, judge
 from maintops.workflow.planning import CheckPlan
+
+_LARGEST_POINT = 1e21
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,61 +63,76 @@ def _judge_check(
         return Judged((Cell(check, None, Outcome.NOT_MEASURED, message=reading.why),))
     if isinstance(reading, Skipped):
         return Judged((Cell(check, None, Outcome.SKIPPED, message=reading.why),))
-    return _judge_measured(plan, reading, values, memory.facts.get(check, {}), record, now, memory.findings)
+    return _judge_measured(plan, reading, values, memory, record, now)
 
 
 def _judge_measured(
-    plan: CheckPlan,
-    reading: Measured,
-    values: Mapping[str, Any],
-    before: Subjects,
-    record: str,
-    now: datetime,
-    findings: Sequence[Finding],
+    plan: CheckPlan, reading: Measured, values: Mapping[str, Any], memory: Memory, record: str, now: datetime
 ) -> Judged:
     cells: list[Cell] = []
     wishes: dict[str | None, Wish] = {}
     remember: dict[str | None, Remembered] = {}
+    before = memory.facts.get(plan.check.id, {})
     for subject in reading.subjects:
-        cell, judgement = _judge_subject(plan, subject, values, before.get(subject.subject))
-        cells.append(cell)
-        if judgement is not None and judgement.wish is not None:
+        last = before.get(subject.subject)
+        if subject.why_not is not None:
+            cells.append(Cell(plan.check.id, subject.subject, Outcome.NOT_MEASURED, None, subject.why_not))
+            if last is not None:
+                remember[subject.subject] = last
+            continue
+        past = _past(plan, subject, last, memory, now)
+        judgement = judge(plan.rules, subject, past, parameters=values)
+        cells.append(_cell(plan.check.id, subject, judgement))
+        if judgement.wish is not None:
             wishes[subject.subject] = judgement.wish
-        if subject.why_not is None:
-            facts = _measured(subject.facts)
-            remember[subject.subject] = Remembered(facts, record, now, tuple(sorted(subject.not_offered)))
-        elif subject.subject in before:
-            remember[subject.subject] = before[subject.subject]
+        facts, blank = _measured(subject.facts), tuple(sorted(subject.not_offered))
+        remember[subject.subject] = Remembered(facts, record, now, blank, points=past.points)
     named = {subject.subject for subject in reading.subjects}
+    absent: tuple[str | None, ...] = ()
     if plan.probe is not None and plan.probe.presence is Presence.LASTING:
-        for name, last in before.items():
-            if name not in named and name is not None:
-                cells.append(_vanished(plan.check.id, name, last, findings))
-                remember[name] = replace(last, vanished=True)
-        absent: tuple[str | None, ...] = ()
+        for name, last in _missed(plan.check.id, named, memory):
+            cells.append(_vanished(plan.check.id, name, last, memory.findings))
+            remember[name] = replace(last, vanished=True)
+        absent = tuple(name for name in before if name not in named and name not in remember)
     else:
-        mine = (one for one in findings if one.check == plan.check.id)
+        mine = (one for one in memory.findings if one.check == plan.check.id)
         absent = tuple(one.subject for one in mine if one.subject not in named)
     if not cells:
         cells.append(Cell(plan.check.id, None, Outcome.OK))
     return Judged(tuple(cells), remember, wishes, absent)
 
 
-def _judge_subject(
-    plan: CheckPlan, subject: SubjectFacts, values: Mapping[str, Any], before: Remembered | None
-) -> tuple[Cell, Judgement | None]:
-    check = plan.check.id
-    if subject.why_not is not None:
-        return Cell(check, subject.subject, Outcome.NOT_MEASURED, None, subject.why_not), None
-    previous = before.facts if before is not None else None
-    judgement = judge(
-        plan.rules,
-        subject,
-        previous=previous,
-        previous_not_offered=before.not_offered if before is not None else (),
-        parameters=values,
+def _missed(check: str, named: Collection[str | None], memory: Memory) -> Iterator[tuple[str, Remembered]]:
+    """The subjects that should be there and are not, but for those whose absence was accepted with a baseline."""
+    accepted = memory.baselines.get(check)
+    for name, last in memory.facts.get(check, {}).items():
+        gone_for_good = accepted is not None and accepted.at > last.at and name not in accepted.subjects
+        if name is not None and name not in named and not gone_for_good:
+            yield name, last
+
+
+def _past(plan: CheckPlan, subject: SubjectFacts, last: Remembered | None, memory: Memory, now: datetime) -> Past:
+    accepted = memory.baselines.get(plan.check.id)
+    points: dict[str, Points] = {}
+    for fact in plan.rules.trends:
+        value = _point(subject.facts.get(fact))
+        if value is not None:
+            points[fact] = extended(last.points.get(fact, ()) if last is not None else (), now, value)
+    return Past(
+        previous=last.facts if last is not None else None,
+        not_offered=last.not_offered if last is not None else (),
+        baseline=accepted.subjects.get(subject.subject) if accepted is not None else None,
+        points=points,
     )
-    cell = Cell(
+
+
+def _point(value: Any) -> float | None:
+    """A number that a trend can hold; no bytes of any server come near the bound."""
+    return float(value) if is_number(value) and -_LARGEST_POINT < value < _LARGEST_POINT else None
+
+
+def _cell(check: str, subject: SubjectFacts, judgement: Judgement) -> Cell:
+    return Cell(
         check,
         subject.subject,
         judgement.outcome,
@@ -122,7 +141,6 @@ def _judge_subject(
         _measured(subject.facts),
         tuple(sorted(subject.not_offered)),
     )
-    return cell, judgement
 
 
 def _measured(facts: Mapping[str, Any]) -> dict[str, Any]:
@@ -146,9 +164,7 @@ def _judge_content(
         return Judged((cell,))
     reading = Measured((SubjectFacts(None, cell.facts),))
     if plan.check.rules:
-        judged = _judge_measured(
-            plan, reading, values, memory.facts.get(plan.check.id, {}), record, now, memory.findings
-        )
+        judged = _judge_measured(plan, reading, values, memory, record, now)
         return replace(judged, cells=tuple(replace(one, evidence=cell.evidence) for one in judged.cells))
     changed = cell.facts.get("changed", [])
     if changed:

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from maintops.domain.baselines import Baseline
 from maintops.domain.findings import FindingState, finding_id
 from maintops.domain.followups import FollowUp, FollowUpState, close
 from maintops.domain.outcomes import Cell, Outcome, Severity
@@ -475,3 +476,38 @@ def test_old_answers_are_forgotten(store: Store) -> None:
     assert store.prune_answers(limit) == 0
     assert [store.answer(record_id("r1", index)) for index in (1, 2, 3)] == [None, b"answer", b"answer"]
     assert store.prune_answers(limit + timedelta(microseconds=1)) == 1
+
+
+# --- baselines and trends --------------------------------------------------------------------------------------------
+
+
+def baseline(server: str = "web1", check: str = "FS-010", why: str = "as built", **facts: Any) -> Baseline:
+    subjects = {None: {}, "": {"deep": [1, {"a": None}]}, "/": facts}
+    return Baseline(server, check, subjects, "r1-0001", later(hours=1), "ana", why)
+
+
+def test_a_baseline_comes_back_as_it_was(store: Store) -> None:
+    accepted = baseline(used_percent=41.5, words="\ud800\0ä")
+    store.accept([accepted])
+    assert store.baselines() == [accepted]
+    assert store.memory("web1").baselines == {"FS-010": accepted}
+    assert store.memory("web2").baselines == {}
+
+
+def test_the_newest_baseline_counts_and_the_others_stay(store: Store) -> None:
+    first, second, third = (baseline(why=why) for why in ("first", "second", "third"))
+    store.accept([first, baseline("web0"), baseline(check="AA-010")])
+    store.accept([second, third])
+    assert store.memory("web1").baselines["FS-010"] == third
+    assert store.baselines() == [baseline("web0"), baseline(check="AA-010"), third]
+    assert store.baselines(server="web1", replaced=True) == [baseline(check="AA-010"), third, second, first]
+    assert store.baselines(server="nobody") == []
+
+
+def test_the_points_of_a_trend_are_remembered(store: Store) -> None:
+    store.begin(plan())
+    points = {"used_percent": ((1_700_000_000, 41.5), (1_700_086_400, 42.0))}
+    remembered = Remembered({"used_percent": 42.0}, "r1-0001", NOW, points=points)
+    verdict = Verdict(record("r1", "r1-0001", "web1", [ok()]), {"FS-010": {"/": remembered}})
+    store.commit("r1", "r1-0001", "web1", lambda memory: verdict, b"", NOW)
+    assert store.memory("web1").facts == {"FS-010": {"/": remembered}}

@@ -10,7 +10,7 @@ from maintops.domain.answers import SubjectFacts
 from maintops.domain.checklists import FollowUpTemplate, Rule
 from maintops.domain.followups import Wish
 from maintops.domain.outcomes import Outcome, Severity
-from maintops.rules.judging import LONGEST_MESSAGE, Judgement, compile_rules, judge
+from maintops.rules.judging import LONGEST_MESSAGE, Judgement, Past, compile_rules, judge
 
 CRITICAL, WARNING, INFO = Severity.CRITICAL, Severity.WARNING, Severity.INFO
 
@@ -34,8 +34,7 @@ def judged(
     return judge(
         compiled,
         measured,
-        previous=previous,
-        previous_not_offered=previous_not_offered,
+        Past(previous, previous_not_offered),
         parameters=parameters or {},
     )
 
@@ -300,3 +299,60 @@ def test_lists_of_mappings_can_be_subtracted() -> None:
     now, before = [{"port": 1, "by": ["a"]}, {"port": 2}], [{"by": ["a"], "port": 1}]
     new = rule("ports - previous.ports", finding="{{ ports - previous.ports }}")
     assert judged(new, facts={"ports": now}, previous={"ports": before}).message == '{"port": 2}'
+
+
+# --- trends and baselines --------------------------------------------------------------------------------------------
+
+MONTH = tuple((day * 86_400, 50.0 + day) for day in range(0, 31, 10))
+
+
+def over(when: str, past: Past, **facts: Any) -> Judgement:
+    compiled = compile_rules([rule(when, finding="{{ days_until(used, 100, days=30) | round(1) }} days left")])
+    return judge(compiled, SubjectFacts("/", facts, frozenset({"wear"})), past, parameters={"most": 25, "full": 100})
+
+
+@pytest.mark.parametrize(
+    ("when", "matches"),
+    [
+        ("growth(used, days=30) > parameters.most", True),
+        ("growth(used, days=30) > 31", False),
+        ("used > 70 and growth(used, days=20) > 19", True),
+        ("days_until(used, parameters.full, days=30) < 21", True),
+        ("days_until(used, parameters.full + 20, days=30) < 21", False),
+        ("(growth(used, days=30) | round) == 30", True),
+    ],
+)
+def test_a_trend_is_a_number(when: str, matches: bool) -> None:
+    judgement = over(when, Past(points={"used": MONTH}), used=80)
+    assert judgement.outcome is (Outcome.ATTENTION if matches else Outcome.OK)
+    assert judgement.message == ("20.0 days left" if matches else "")
+
+
+def test_a_rule_over_a_trend_that_is_none_yet_does_not_apply() -> None:
+    assert over("growth(used, days=30) > 0", Past(points={"used": MONTH[:2]}), used=60) == Judgement(Outcome.OK)
+    falling = tuple((at, -value) for at, value in MONTH)
+    assert over("days_until(used, 100, days=30) < 99", Past(points={"used": falling}), used=60) == Judgement(Outcome.OK)
+
+
+def test_a_trend_of_what_was_not_measured_is_not_measured() -> None:
+    assert over("growth(used, days=30) > 0", Past()).message == "not measured: used"
+    assert over("growth(wear, days=30) > 0", Past()).outcome is Outcome.OK  # this subject has none
+
+
+def test_the_facts_with_a_trend_are_known_beforehand() -> None:
+    asking = [
+        rule("growth(used, days=30) > 0 or days_until(inodes, growth(limit, days=7), days=9) < 3"),
+        rule("used > 1", finding="{{ growth(swap, days=30) }}"),
+        rule("load > 1"),
+    ]
+    assert compile_rules(asking).trends == {"used", "inodes", "limit", "swap"}
+
+
+def test_without_an_accepted_baseline_nothing_is_compared_with_it() -> None:
+    when = "ports | difference(baseline.ports)"
+    judgement = over(when, Past(), ports=[22])
+    assert judgement == Judgement(
+        Outcome.NOT_MEASURED, message="not measured: baseline.ports; accept one: maintops baseline accept"
+    )
+    assert over(when, Past(baseline={"ports": [22]}), ports=[22]).outcome is Outcome.OK
+    assert over(when, Past(baseline={"ports": [22]}), ports=[22, 80]).outcome is Outcome.ATTENTION

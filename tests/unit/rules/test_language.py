@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from maintops.rules import language
 from maintops.rules.filters import FILTERS, TESTS, Gap
-from maintops.rules.language import Malformed, names, problem, template_names, template_problem
+from maintops.rules.language import Malformed, names, problem, template_names, template_problem, template_trends, trends
 
 
 @pytest.mark.parametrize(
@@ -27,9 +27,9 @@ from maintops.rules.language import Malformed, names, problem, template_names, t
         ("ports | lenght > 1", "unknown filter 'lenght'; did you mean 'length'?"),
         ("ports | tojson", "there are abs, count"),
         ("x is startwith 'a'", "unknown test 'startwith'; did you mean 'startswith'?"),
-        ("name.upper() == 'A'", "nothing can be called"),
-        ("range(10)", "nothing can be called"),
-        ("lipsum()", "nothing can be called"),
+        ("name.upper() == 'A'", "nothing but growth and days_until"),
+        ("range(10)", "nothing but growth and days_until"),
+        ("lipsum()", "nothing but growth and days_until"),
         ("2 ** 100", "** is not part of rules"),
         ("{'a': 1} == x", "a mapping cannot be written"),
         ("previous", "write previous.NAME"),
@@ -64,7 +64,7 @@ def test_what_is_not_a_rule(expression: str, says: str) -> None:
         ("{% if a %}x{% endif %}", "not {% … %}"),
         ("{% include 'x' %}", "not {% … %}"),
         ("{{ a | nope }}", "unknown filter"),
-        ("{{ a.b() }}", "nothing can be called"),
+        ("{{ a.b() }}", "nothing but growth and days_until"),
         ("x" * 2001, "longer than 2000"),
     ],
 )
@@ -129,3 +129,38 @@ def _works(expression: str, values: dict[str, object]) -> bool:
     except (TypeError, ValueError):
         return False
     return True
+
+
+@pytest.mark.parametrize(
+    ("expression", "why"),
+    [
+        ("growth(used) > 1", "write growth(FACT, days=30)"),
+        ("growth(used, 30) > 1", "write growth(FACT, days=30)"),
+        ("growth > 1", "write growth(FACT, days=30)"),
+        ("growth(used, days=30, more=1) > 1", "write growth(FACT, days=30)"),
+        ("growth(*used, days=30) > 1", "write growth(FACT, days=30)"),
+        ("days_until(used, days=30) > 1", "write days_until(FACT, LIMIT, days=30)"),
+        ("growth(used + 1, days=30) > 1", "growth is of a fact, by its name"),
+        ("growth(previous.used, days=30) > 1", "growth is of a fact, by its name"),
+        ("growth('used', days=30) > 1", "growth is of a fact, by its name"),
+        ("growth(previous, days=30) > 1", "growth is of a fact, by its name"),
+        ("growth(used, days=0) > 1", "days must be a whole number from 1 to 366"),
+        ("growth(used, days=367) > 1", "days must be a whole number from 1 to 366"),
+        ("growth(used, days=true) > 1", "days must be a whole number from 1 to 366"),
+        ("growth(used, days=parameters.days) > 1", "days must be a whole number from 1 to 366"),
+        ("days_until(used, lipsum(), days=30) > 1", "nothing but growth and days_until"),
+        ("_trends['used'] > 1", "_trends cannot stand by itself"),
+        ("_trends > 1", "_trends cannot stand by itself"),
+        ("baseline > 1", "write baseline.NAME"),
+    ],
+)
+def test_trends_and_baselines_have_one_form(expression: str, why: str) -> None:
+    assert why in str(problem(expression))
+    assert why in str(template_problem("{{ " + expression + " }}"))
+
+
+def test_the_names_in_a_trend_are_known() -> None:
+    spoken = "days_until(used, parameters.full + spare, days=30) > growth(inodes, days=7) - baseline.ports"
+    assert names(spoken) == {"used", "parameters.full", "spare", "inodes", "baseline.ports"}
+    assert trends(spoken) == {"used", "inodes"}
+    assert template_trends("{{ used }} {{ growth(used, days=9) }} x") == {"used"}

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from maintops.domain.answers import SubjectFacts
 from maintops.domain.checklists import Rule
 from maintops.domain.outcomes import Outcome, Severity
-from maintops.rules.judging import compile_rules, judge
+from maintops.rules.judging import Past, compile_rules, judge
 
 NUMBERS = ("a", "b", "previous.a", "facts.b", "deep.c")
 FLAGS = ("p", "q", "previous.p", "facts['q']", "deep.r")
@@ -125,8 +125,7 @@ def test_a_rule_says_what_the_oracle_says(tree: Tree, world: World) -> None:
     judgement = judge(
         compile_rules([Rule(written(tree), Severity.CRITICAL, "found")]),
         SubjectFacts("s", world.facts, world.not_offered),
-        previous=world.previous,
-        previous_not_offered=world.previous_not_offered,
+        Past(world.previous, world.previous_not_offered),
         parameters={},
     )
     assert judgement.outcome is expected

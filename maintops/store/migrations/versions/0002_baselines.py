@@ -1,0 +1,21 @@
+"""What has been accepted as right."""
+
+import sqlalchemy as sa
+from alembic import op
+
+revision = "0002"
+down_revision = "0001"
+
+WORD = sa.Text().with_variant(sa.Text(collation="C"), "postgresql")
+
+
+def upgrade() -> None:
+    """Makes the table of baselines."""
+    op.create_table(
+        "baselines",
+        sa.Column("server", WORD, primary_key=True),
+        sa.Column("check_id", WORD, primary_key=True),
+        sa.Column("seq", sa.Integer, primary_key=True, autoincrement=False),
+        sa.Column("document", sa.Text, nullable=False),
+        sqlite_with_rowid=False,
+    )

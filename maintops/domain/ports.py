@@ -8,6 +8,7 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any, Protocol
 
+from maintops.domain.answers import Answer
 from maintops.domain.baselines import Baseline
 from maintops.domain.findings import Finding, FindingState
 from maintops.domain.followups import FollowUp
@@ -286,6 +287,45 @@ class Store(Protocol):
 
     def close(self) -> None:
         """Lets go of the database."""
+
+
+# --- management controllers ------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Inquiry:
+    """What one check asks of a server's management controller. `reach` is `redfish` or `ipmi`
+    (maintops.probes.contract.Reach), `question` what the probe gives for it. It may take `timeout` seconds; its answer
+    may have `limit` bytes."""
+
+    server: Server
+    check: str
+    reach: str
+    question: str
+    timeout: float
+    limit: int
+
+
+@dataclass(frozen=True, slots=True)
+class Told:
+    """What came back for one inquiry: an answer, or what went wrong."""
+
+    server: str
+    check: str
+    answer: Answer | None
+    failure: Failure | None
+    started: datetime
+    ended: datetime
+
+
+class Contact(Protocol):
+    """Asks management controllers."""
+
+    def inquire(self, inquiries: Sequence[Inquiry], *, forks: int, stop: Stop) -> Iterator[Told | Pulse]:
+        """Asks the controllers of at most `forks` servers at a time, each one by one thread, with all that is asked of
+        it over one login. Yields as answers arrive, with a Pulse at least every 30 seconds in between. What fails is
+        data, never an exception. When `stop` gives a reason, what is in flight is cut off (FailureKind.STOPPED);
+        servers whose turn had not come are not told of at all."""
 
 
 # --- observers -------------------------------------------------------------------------------------------------------

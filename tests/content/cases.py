@@ -1,4 +1,4 @@
-"""What a case is: answers of servers that make a check of a shipped checklist speak, and answers that leave it silent."""
+"""What a case is: answers that make a check of a shipped checklist speak, and answers that leave it silent."""
 
 from __future__ import annotations
 

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import timedelta
+from types import MappingProxyType
 
-from maintops.domain.answers import Reading
+from maintops.domain.answers import Reading, Skipped
 from maintops.domain.outcomes import Cell, FailOn, Outcome, exit_code
 from maintops.domain.ports import (
     Clock,
+    Contact,
     Delivery,
     Memory,
     Observer,
@@ -18,14 +20,15 @@ from maintops.domain.ports import (
     Pulse,
     Runner,
     Store,
+    Told,
     Verdict,
     tell,
 )
 from maintops.domain.records import ServiceRecord
 from maintops.domain.runs import Owner, Progressed, ServerAnswered
 from maintops.workflow.judging import judge_server
-from maintops.workflow.planning import Plan, ServerPlan
-from maintops.workflow.reading import ServerReading, read_delivery, read_preview
+from maintops.workflow.planning import BMC_ADDRESS, Plan, ServerPlan
+from maintops.workflow.reading import ServerReading, read_delivery, read_preview, read_told
 from maintops.workflow.sameness import Machines
 
 SIGN_OF_LIFE = timedelta(seconds=30)
@@ -34,7 +37,7 @@ SIGN_OF_LIFE = timedelta(seconds=30)
 
 @dataclass(frozen=True, slots=True)
 class Crew:
-    """Who and what carries a run out."""
+    """Who and what carries a run out. `contacts` ask management controllers, by reach."""
 
     store: Store
     runners: Mapping[str, Runner]
@@ -42,6 +45,7 @@ class Crew:
     clock: Clock
     owner: Owner
     observers: Sequence[Observer] = ()
+    contacts: Mapping[str, Contact] = field(default_factory=dict)
 
 
 Previews = Mapping[str, Mapping[str, Preview]]
@@ -55,6 +59,7 @@ class Keeper:
         self._plan, self._crew, self._engineer = plan, crew, engineer
         self._done, self._signed = 0, crew.clock()
         self._machines = Machines()
+        self._checks = {one.check.id: one for one in plan.checks}
         self.codes: dict[FailOn, int] = dict.fromkeys(FailOn, 0)
 
     def sign(self, pulse: Pulse) -> None:
@@ -68,9 +73,15 @@ class Keeper:
         tell(self._crew.observers, event)
 
     def keep(
-        self, planned: ServerPlan, delivery: Delivery | None, previews: Previews, stopped: str | None = None
+        self,
+        planned: ServerPlan,
+        delivery: Delivery | None,
+        previews: Previews,
+        stopped: str | None = None,
+        told: Mapping[str, Told] = MappingProxyType({}),
     ) -> None:
-        """Keeps one server's record. `delivery` is None where its runner brought nothing; `stopped` says why."""
+        """Keeps one server's record. `delivery` is None where its runner brought nothing; `stopped` says why. `told` is
+        what its management controller said, by check."""
         if delivery is None and planned.asking.scripts:
             read = _unasked(planned, stopped)
         else:
@@ -78,6 +89,8 @@ class Keeper:
         readings: dict[str, Reading | Cell] = dict(read.readings)
         for check, servers in previews.items():
             readings[check] = read_preview(check, servers.get(planned.server.name), stopped)
+        for one in planned.asking.inquiries:
+            readings[one.check] = self._inquired(planned, one.check, told.get(one.check), stopped)
         draft = self._draft(planned, delivery, read)
 
         def judge(memory: Memory) -> Verdict:
@@ -88,6 +101,11 @@ class Keeper:
         verdict = self._crew.store.commit(self._plan.run, draft.id, planned.server.name, judge, stream, now)
         # None: somebody else has kept this record (who took this run for dead); what is kept is what counts
         self._count(verdict.record if verdict is not None else self._crew.store.record(draft.id))
+
+    def _inquired(self, planned: ServerPlan, check: str, told: Told | None, stopped: str | None) -> Reading | Cell:
+        if not planned.has_bmc:
+            return Skipped(f"the inventory names no management controller of this server ({BMC_ADDRESS})")
+        return read_told(planned, self._checks[check], told, stopped)
 
     def _draft(self, planned: ServerPlan, delivery: Delivery | None, read: ServerReading) -> ServiceRecord:
         now = self._crew.clock()
@@ -124,8 +142,9 @@ class Keeper:
 def _unasked(planned: ServerPlan, stopped: str | None) -> ServerReading:
     outcome = Outcome.NOT_REACHED if stopped else Outcome.UNKNOWN
     why = stopped or f"the {planned.engine} engine brought no answer and no reason"
-    asked = [check for script in planned.asking.scripts for check in script.checks]
-    readings: dict[str, Reading | Cell] = {check: Cell(check, None, outcome, message=why) for check in asked}
+    readings: dict[str, Reading | Cell] = {
+        check: Cell(check, None, outcome, message=why) for check in planned.asking.answers
+    }
     for check, told in planned.asking.skipped.items():
         readings[check] = Cell(check, None, Outcome.SKIPPED, message=told)
     return ServerReading(readings, None, (why,))

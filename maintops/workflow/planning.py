@@ -3,22 +3,26 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from maintops.domain.answers import Question, Skipped
+from maintops.domain.bmcs import bmc_refusal
 from maintops.domain.checklists import Check, Checklist
-from maintops.domain.parameters import checklist_parameters, probe_parameters
-from maintops.domain.ports import Runner, Script, Trip
+from maintops.domain.parameters import PREFIX, checklist_parameters, probe_parameters
+from maintops.domain.ports import Inquiry, Runner, Script, Trip
 from maintops.domain.records import record_id
 from maintops.domain.servers import Server
 from maintops.errors import NothingSelected, UsageError
 from maintops.probes.catalogue import Catalogue
 from maintops.probes.commands import command_probe
-from maintops.probes.contract import Probe
+from maintops.probes.contract import Probe, Reach
 from maintops.rules.judging import CompiledRules, compile_rules
 from maintops.script.compiling import compile_script
+
+BMC_ADDRESS = f"{PREFIX}bmc_address"
+"""The inventory variable that names a server's management controller."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,13 +35,35 @@ class CheckPlan:
 
 
 @dataclass(frozen=True, slots=True)
+class BmcQuestion:
+    """What a check asks of a server's management controller; `reach` says in which language."""
+
+    check: str
+    reach: Reach
+    text: str
+    timeout: float
+    limit: int
+
+
+@dataclass(frozen=True, slots=True)
 class Asking:
-    """What is asked of servers with the same parameters: shared by all of them."""
+    """What is asked of servers with the same parameters: shared by all of them.
+
+    `answers` maps each check to the one under whose id its question travels: checks that ask the same share an answer.
+    `inquiries` are for the server's management controller.
+    """
 
     scripts: tuple[Script, ...]
     skipped: Mapping[str, str]
     values: Mapping[str, Any]
     parameters: Mapping[str, Mapping[str, Any]]
+    answers: Mapping[str, str] = field(default_factory=dict)
+    inquiries: tuple[BmcQuestion, ...] = ()
+
+    def checks(self, script: Script) -> Iterator[tuple[str, str]]:
+        """The checks that a script answers, each with the id under which its answer comes."""
+        asked = set(script.checks)
+        return ((check, answer) for check, answer in self.answers.items() if answer in asked)
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +80,21 @@ class ServerPlan:
     def trip(self) -> Trip:
         """What the runner is given."""
         return Trip(self.server, self.asking.scripts)
+
+    @property
+    def inquiries(self) -> tuple[Inquiry, ...]:
+        """What is asked of its management controller; nothing where the inventory names none."""
+        if not self.has_bmc:
+            return ()
+        return tuple(
+            Inquiry(self.server, one.check, one.reach.value, one.text, one.timeout, one.limit)
+            for one in self.asking.inquiries
+        )
+
+    @property
+    def has_bmc(self) -> bool:
+        """Whether the inventory names its management controller."""
+        return self.server.variables.get(BMC_ADDRESS) is not None
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,6 +133,8 @@ def plan_run(
     planned = []
     for index, (server, (name, why)) in enumerate(zip(servers, engines, strict=True), start=1):
         asking = _asking(checklist, checks, server, askings)
+        if asking.inquiries and BMC_ADDRESS in server.variables and (problem := bmc_refusal(server)) is not None:
+            raise UsageError(f"server {server.name}: {problem}")
         planned.append(ServerPlan(server, record_id(run, index), name, why, asking))
     return Plan(
         run, checklist, checks, tuple(planned), tuple(one for one in checks if one.probe is None) if content else ()
@@ -175,7 +218,9 @@ def inventory_become(server: Server) -> bool | str:
 def _compile(checks: Sequence[CheckPlan], values: Mapping[str, Any], become: bool | str) -> Asking:
     skipped: dict[str, str] = {}
     parameters: dict[str, Mapping[str, Any]] = {}
-    questions: dict[bool | str, list[Question]] = {False: [], True: []}
+    inquiries: list[BmcQuestion] = []
+    questions: dict[bool | str, dict[str, Question]] = {False: {}, True: {}}
+    answers: dict[str, str] = {}
     for plan in checks:
         if plan.probe is None:
             continue
@@ -187,7 +232,19 @@ def _compile(checks: Sequence[CheckPlan], values: Mapping[str, Any], become: boo
         if isinstance(text, Skipped):
             skipped[check.id] = text.why
             continue
-        wants = become if check.become is None else check.become
-        questions.setdefault(wants, []).append(Question(check.id, text, check.timeout, check.limit))
-    scripts = tuple(compile_script(asked, become=wants) for wants, asked in questions.items() if asked)
-    return Asking(scripts, skipped, values, parameters)
+        if plan.probe.reach is not Reach.SERVER:
+            inquiries.append(BmcQuestion(check.id, plan.probe.reach, text, check.timeout, check.limit))
+            continue
+        asked = questions.setdefault(become if check.become is None else check.become, {})
+        same = asked.get(text)
+        asked[text] = _merged(same, Question(check.id, text, check.timeout, check.limit))
+        answers[check.id] = asked[text].check
+    scripts = tuple(compile_script([*asked.values()], become=wants) for wants, asked in questions.items() if asked)
+    return Asking(scripts, skipped, values, parameters, answers, tuple(inquiries))
+
+
+def _merged(first: Question | None, other: Question) -> Question:
+    """Two checks that ask the same ask it once, under the first one's id, within the longer time and limit."""
+    if first is None:
+        return other
+    return replace(first, timeout=max(first.timeout, other.timeout), limit=max(first.limit, other.limit))

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from maintops.domain.answers import Answer, NotMeasured, Reading, Skipped, UnreadableAnswer
 from maintops.domain.durations import spoken
 from maintops.domain.outcomes import Cell, Outcome
-from maintops.domain.ports import Delivery, Failure, FailureKind, Preview, Reply, Script
+from maintops.domain.ports import Delivery, Failure, FailureKind, Preview, Reply, Told
 from maintops.script.reading import Header, Heard, hear
 from maintops.workflow.planning import CheckPlan, ServerPlan
 
@@ -62,22 +62,39 @@ def read_delivery(plan: ServerPlan, checks: Sequence[CheckPlan], delivery: Deliv
         header = header or heard.header
         if reply.failure is not None and reply.failure.why not in notes:
             notes.append(reply.failure.why)
-        for check in script.checks:
-            readings[check] = _read(by_id[check], plan, script, heard, reply)
+        for check, asked_as in plan.asking.checks(script):
+            readings[check] = _read(by_id[check], plan, asked_as, heard, reply)
     return ServerReading(readings, header, tuple(notes))
 
 
-def _read(check: CheckPlan, plan: ServerPlan, script: Script, heard: Heard, reply: Reply) -> Reading | Cell:
-    answer = heard.answers.get(check.check.id)
+def _read(check: CheckPlan, plan: ServerPlan, asked_as: str, heard: Heard, reply: Reply) -> Reading | Cell:
+    answer = heard.answers.get(asked_as)
     if answer is None:
-        return _unanswered(check.check.id, heard, reply.failure)
+        return _unanswered(check.check.id, asked_as, heard, reply.failure)
+    return _answered(check, answer, plan.asking.parameters[check.check.id])
+
+
+def _answered(check: CheckPlan, answer: Answer, parameters: Mapping[str, object]) -> Reading | Cell:
     if answer.timed_out:
         return _failed(check, f"no answer within its {spoken(check.check.timeout)}", answer)
     if answer.truncated:
         return _failed(check, f"its output was truncated: more than {check.check.limit} bytes", answer)
     if answer.status is None:
         return _failed(check, _NO_STATUS, answer)
-    return _reading(check, answer, plan.asking.parameters[check.check.id])
+    return _reading(check, answer, parameters)
+
+
+def read_told(plan: ServerPlan, check: CheckPlan, told: Told | None, stopped: str | None) -> Reading | Cell:
+    """What a server's management controller said; None where nobody asked it in time."""
+    id = check.check.id
+    if told is None:
+        why = stopped or "its management controller brought no answer and no reason"
+        return Cell(id, None, Outcome.NOT_REACHED if stopped else Outcome.UNKNOWN, message=why)
+    if told.answer is not None:
+        return _answered(check, told.answer, plan.asking.parameters[id])
+    if told.failure is None:
+        return Cell(id, None, Outcome.UNKNOWN, message="its management controller gave neither an answer nor a reason")
+    return Cell(id, None, _BEGUN[told.failure.kind], message=told.failure.why)
 
 
 def _reading(check: CheckPlan, answer: Answer, parameters: Mapping[str, object]) -> Reading | Cell:
@@ -110,15 +127,15 @@ def _is_json(value: object) -> bool:
     return isinstance(value, list | tuple) and all(map(_is_json, value))
 
 
-def _unanswered(check: str, heard: Heard, failure: Failure | None) -> Cell:
+def _unanswered(check: str, asked_as: str, heard: Heard, failure: Failure | None) -> Cell:
     if failure is None:
         if heard.header is None:
             return Cell(
                 check, None, Outcome.UNKNOWN, message="the server did not run the script: nothing of it came back"
             )
-        where = "in the middle of this check" if heard.begun == check else "before this check's turn"
+        where = "in the middle of this check" if heard.begun == asked_as else "before this check's turn"
         return Cell(check, None, Outcome.UNKNOWN, message=f"the answer ended {where}")
-    table = _BEGUN if heard.begun == check or failure.blind else _UNANSWERED
+    table = _BEGUN if heard.begun == asked_as or failure.blind else _UNANSWERED
     return Cell(check, None, table[failure.kind], message=failure.why)
 
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 
 from maintops.domain.outcomes import FailOn
-from maintops.domain.ports import Content, Delivery, Preview, Pulse, tell
+from maintops.domain.ports import Content, Delivery, Preview, Pulse, Told, tell
 from maintops.domain.runs import PlannedServer, Run, RunEnded, RunPlanned, RunState
 from maintops.errors import StoreError
 from maintops.workflow.keeping import Crew, Keeper, Previews
@@ -61,11 +61,35 @@ def carry_out(plan: Plan, crew: Crew, orders: Orders) -> RunResult:
 def _ask_everyone(plan: Plan, crew: Crew, orders: Orders) -> Mapping[FailOn, int]:
     keeper = Keeper(plan, crew, orders.engineer)
     previews = _preview(plan, crew, orders, keeper)
-    left = {one.server.name: one for one in plan.servers}
-    for delivery in _deliveries(plan, crew, orders, keeper):
-        keeper.keep(left.pop(delivery.server), delivery, previews)
+    left = {one.server.name: _Half(one) for one in plan.servers}
+    for item in _arriving(plan, crew, orders, keeper):
+        half = left[item.server]
+        half.take(item)
+        if half.is_whole:
+            keeper.keep(half.planned, half.delivery, previews, told=half.told)
+            del left[item.server]
     _fill(left, previews, orders, keeper)
     return keeper.codes
+
+
+@dataclass(slots=True)
+class _Half:
+    """What has come back of one server so far: its own answers, and those of its management controller."""
+
+    planned: ServerPlan
+    delivery: Delivery | None = None
+    told: dict[str, Told] = field(default_factory=dict)
+
+    def take(self, item: Delivery | Told) -> None:
+        if isinstance(item, Delivery):
+            self.delivery = item
+        else:
+            self.told[item.check] = item
+
+    @property
+    def is_whole(self) -> bool:
+        asked = bool(self.planned.asking.scripts)
+        return (self.delivery is not None or not asked) and len(self.told) == len(self.planned.inquiries)
 
 
 def _planned(plan: Plan, crew: Crew, orders: Orders) -> RunPlanned:
@@ -90,9 +114,13 @@ def _planned(plan: Plan, crew: Crew, orders: Orders) -> RunPlanned:
     )
 
 
-def _deliveries(plan: Plan, crew: Crew, orders: Orders, keeper: Keeper) -> Iterator[Delivery]:
-    """What every engine brings, as it arrives; signs of life are kept on the way."""
-    sources = []
+def _arriving(plan: Plan, crew: Crew, orders: Orders, keeper: Keeper) -> Iterator[Delivery | Told]:
+    """What every engine and every contact brings, as it arrives; signs of life are kept on the way."""
+    sources: list[Iterator[Delivery | Told | Pulse]] = []
+    for reach, contact in crew.contacts.items():
+        inquiries = [one for planned in plan.servers for one in planned.inquiries if one.reach == reach]
+        if inquiries:
+            sources.append(contact.inquire(inquiries, forks=orders.forks, stop=orders.stopping.reason))
     for name, runner in crew.runners.items():
         trips = [one.trip for one in plan.servers if one.engine == name and one.asking.scripts]
         if trips:
@@ -127,10 +155,10 @@ def _content(plan: Plan, one: CheckPlan) -> Content:
     return Content(check.playbook, check.role, folder, check.become, dict(check.parameters))
 
 
-def _fill(left: Mapping[str, ServerPlan], previews: Previews, orders: Orders, keeper: Keeper) -> None:
+def _fill(left: Mapping[str, _Half], previews: Previews, orders: Orders, keeper: Keeper) -> None:
     """The servers that no runner delivered: asked nothing, not reached, or lost by their runner."""
-    for planned in left.values():
-        keeper.keep(planned, None, previews, orders.stopping.reason())
+    for half in left.values():
+        keeper.keep(half.planned, half.delivery, previews, orders.stopping.reason(), half.told)
 
 
 def _end(orders: Orders, now: datetime) -> RunEnded:

@@ -14,7 +14,7 @@ def planned(servers, listed=None, tags=(), engine="auto", runners=(SSH, ANSIBLE)
 
 
 def command(check, **more):
-    return Check(check, "Said", command="echo hello", parser="text", **more)
+    return Check(check, "Said", **({"command": f"echo {check}", "parser": "text"} | more))
 
 
 def test_every_server_gets_a_record_id_an_engine_and_a_script_with_every_check():
@@ -60,6 +60,24 @@ def test_become_is_the_inventorys_unless_the_check_says_otherwise():
     assert [(script.become, script.checks) for script in plain] == [(False, ("A-100", "A-300")), (True, ("A-200",))]
     rooted = planned([Server("a", variables={"ansible_become": True})], listed).servers[0].trip.scripts
     assert [(script.become, script.checks) for script in rooted] == [(False, ("A-300",)), (True, ("A-100", "A-200"))]
+
+
+def test_checks_that_ask_the_same_share_one_question():
+    same = {"command": "smartctl -a"}
+    listed = checklist(
+        command("A-100", timeout=5, limit=2048, **same),
+        command("A-200"),
+        command("A-300", timeout=60, limit=1024, parser="lines", **same),
+        command("A-400", become=True, **same),
+    )
+    asking = planned([Server("a")], listed).servers[0].asking
+    assert [script.checks for script in asking.scripts] == [("A-100", "A-200"), ("A-400",)]
+    assert [list(asking.checks(script)) for script in asking.scripts] == [
+        [("A-100", "A-100"), ("A-200", "A-200"), ("A-300", "A-100")],
+        [("A-400", "A-400")],
+    ]
+    longest = checklist(command("A-100", timeout=60, **same))
+    assert asking.scripts[0].seconds > planned([Server("a")], longest).servers[0].asking.scripts[0].seconds
 
 
 @pytest.mark.parametrize(

@@ -338,3 +338,18 @@ def test_a_record_that_somebody_else_has_kept_counts_as_it_is_kept():
     assert stage.outcomes() == dict.fromkeys(ALL, Outcome.UNKNOWN)
     assert result.codes[FailOn.NEVER] == 4
     assert result.run.state is RunState.INTERRUPTED
+
+
+def test_checks_that_share_a_question_share_its_answer():
+    same = [Check(f"A-{number}00", "Said", command="echo hello", parser="text") for number in (1, 2)]
+    stage = Stage(listed=checklist(*same))
+    assert stage.script.checks == ("A-100",)
+    stage.go(delivery("web1", Reply(stream(stage.script, **{"A-100": answered(b"hello\n")}))))
+    (record,) = stage.store.records(run="r1")
+    assert [(cell.check, cell.outcome, cell.facts["text"]) for cell in record.cells] == [
+        ("A-100", Outcome.OK, "hello"),
+        ("A-200", Outcome.OK, "hello"),
+    ]
+    other = Stage(listed=checklist(*same))
+    other.go(delivery("web1", Reply(stream(other.script, begins=1), Failure(FailureKind.BROKEN, "gone"))))
+    assert other.outcomes() == {"A-100": Outcome.UNKNOWN, "A-200": Outcome.UNKNOWN}

@@ -101,7 +101,7 @@ def test_without_an_address_nobody_is_asked():
 
 
 def test_a_useless_address_is_told_before_anybody_is_asked():
-    with pytest.raises(UsageError, match="server web1: .*maintops_bmc_password"):
+    with pytest.raises(UsageError, match=r"server web1: .*maintops_bmc_password"):
         go((OWN, SENSORS), variables={"maintops_bmc_address": "10.0.0.9", "maintops_bmc_user": "u"})
 
 

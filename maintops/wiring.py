@@ -139,20 +139,22 @@ class House:
         """One checklist, read and validated."""
         from maintops.files.checklists import find_checklist, read_checklist
 
-        return read_checklist(find_checklist(name_or_path, self.checklist_folders), self.catalogue)
+        folders = self.checklist_folders
+        return read_checklist(find_checklist(name_or_path, folders), self.catalogue, folders)
 
     def checklists(self) -> list[Checklist]:
         """All checklists that can be named; where two folders have one name, the first folder's."""
         from maintops.files.checklists import list_checklists, read_checklist
 
-        return [read_checklist(path, self.catalogue) for path in list_checklists(self.checklist_folders)]
+        folders = self.checklist_folders
+        return [read_checklist(path, self.catalogue, folders) for path in list_checklists(folders)]
 
     def lint(self, paths: Sequence[Path]) -> list[Mistake]:
         """Every mistake in the checklists under some paths; none given: the repository's own and the shipped ones."""
         from maintops.files.linting import lint
 
         chosen = paths or [folder for folder in self.checklist_folders if folder.is_dir()]
-        return lint(chosen, self.catalogue)
+        return lint(chosen, self.catalogue, self.checklist_folders)
 
     def servers(self, limit: str | None = None, hosts: str = "all") -> list[Server]:
         """The inventory's servers that match an Ansible pattern. Raises UsageError for a limit that names nobody."""

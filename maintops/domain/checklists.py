@@ -64,31 +64,52 @@ class Check:
 
 
 @dataclass(frozen=True, slots=True)
+class StepReading:
+    """A number that a person reads off: its unit, and the least and most that can be. What is good is for rules."""
+
+    unit: str
+    least: float = 0.0
+    most: float = 1e9
+
+
+@dataclass(frozen=True, slots=True)
 class Step:
-    """One item that a person carries out. `evidence` names what proves it: photo, file or reading."""
+    """One item that a person carries out. `manual` says how. It is answered by a number (`reading`) or by one of
+    `choices`; `evidence` names what must come with the answer (photo or file). `rules` judge the facts `choice`,
+    `reading` and `note`."""
 
     id: str
     title: str
     manual: str
+    why: str = ""
+    action: str = ""
+    tags: tuple[str, ...] = ()
+    choices: tuple[str, ...] = ("done",)
+    reading: StepReading | None = None
     evidence: str | None = None
+    rules: tuple[Rule, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class Cadence:
-    """How often a checklist is due, per criticality: one of day, week, month, quarter, half-year, year."""
+    """How often a checklist is due, per criticality: one of day, week, month, quarter, half-year, year. `first_year`
+    is the rhythm of servers in their first year, where that is another one."""
 
     core: str
     standard: str
+    first_year: str | None = None
 
     def __str__(self) -> str:
-        if self.core == self.standard:
-            return f"every {self.core}"
-        return f"core servers every {self.core}, others every {self.standard}"
+        same = self.core == self.standard
+        usual = f"every {self.core}" if same else f"core servers every {self.core}, others every {self.standard}"
+        return f"{usual}, in a server's first year every {self.first_year}" if self.first_year else usual
 
 
 @dataclass(frozen=True, slots=True)
 class Checklist:
-    """`version` is the SHA-256 of the file it was read from (hex); `file` its path; `parameters` the defaults."""
+    """`version` is the SHA-256 of the file it was read from (hex; where it includes others, of all of their versions);
+    `file` its path; `parameters` the defaults; `item` the code of the service item. `includes` names the checklists
+    whose checks and steps come first in its own."""
 
     name: str
     title: str
@@ -100,3 +121,5 @@ class Checklist:
     parameters: Mapping[str, Any] = field(default_factory=dict)
     version: str = ""
     file: str = ""
+    item: str = ""
+    includes: tuple[str, ...] = ()

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import hashlib
 import re
 import stat
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -18,9 +20,11 @@ from maintops.domain.checklists import (
     FollowUpTemplate,
     Rule,
     Step,
+    StepReading,
 )
 from maintops.domain.outcomes import Severity
-from maintops.errors import ConfigurationError, UsageError
+from maintops.domain.steps import DONE
+from maintops.errors import ConfigurationError, Mistake, UsageError
 from maintops.files.documents import LARGEST_FILE, Document, read_document
 from maintops.files.wording import hint
 
@@ -32,18 +36,71 @@ _MARK = re.compile(rb"^(\{\s*)?[\"']?checklist[\"']?\s*:", re.MULTILINE)
 _SUSPECT = re.compile(rb"^(\{\s*)?[\"']?(checklist|checks|cadence)[\"']?\s*:", re.MULTILINE)
 
 
-def read_checklist(path: Path | str, catalogue: Catalogue) -> Checklist:
-    """Reads a checklist. Raises ConfigurationError with every mistake in it."""
+def read_checklist(path: Path | str, catalogue: Catalogue, folders: Iterable[Path | str] = ()) -> Checklist:
+    """Reads a checklist. Those that it includes lie beside it or in one of some folders. Raises ConfigurationError with
+    every mistake in it."""
     # Late: with Jinja2 and jsonschema behind them, too long for a command that only names checklists.
     from maintops.files.references import reference_mistakes
     from maintops.files.schemas import checklist_schema
     from maintops.files.validation import schema_mistakes
 
     document = read_document(path)
-    mistakes = [*schema_mistakes(document, checklist_schema()), *reference_mistakes(document, catalogue)]
+    included, mistakes = _included(document, catalogue, folders)
+    mistakes += schema_mistakes(document, checklist_schema())
+    mistakes += reference_mistakes(document, catalogue, included)
     if mistakes:
-        raise ConfigurationError(mistakes)
-    return _checklist(document)
+        raise ConfigurationError(sorted(mistakes))
+    return _with_included(_checklist(document), included)
+
+
+def _included(
+    document: Document, catalogue: Catalogue, folders: Iterable[Path | str]
+) -> tuple[list[Checklist], list[Mistake]]:
+    """The checklists that a document includes, as far as they can be read; what is wrong with the others."""
+    named = document.value.get("include") if isinstance(document.value, dict) else None
+    places = [Path(document.file).absolute().parent, *map(Path, folders)]
+    found: list[Checklist] = []
+    mistakes: list[Mistake] = []
+    for index, name in enumerate(named if isinstance(named, list) else ()):
+        if not isinstance(name, str):
+            continue
+        place = ("include", index)
+        candidates = (folder / f"{name}{ending}" for folder in places for ending in ENDINGS)
+        path = next((one for one in candidates if _is_file(one)), None)
+        if path is None:
+            mistakes.append(document.mistake(place, f"there is no checklist {name!r} to include"))
+            continue
+        other = read_document(path)
+        if isinstance(other.value, dict) and "include" in other.value:
+            mistakes.append(document.mistake(place, f"{name} includes checklists itself; name those here instead"))
+            continue
+        try:
+            found.append(read_checklist(path, catalogue))
+        except ConfigurationError as error:
+            mistakes += error.mistakes
+    return found, mistakes
+
+
+def _is_file(path: Path) -> bool:
+    try:
+        return path.is_file()
+    except (OSError, ValueError):  # a name that no file can have
+        return False
+
+
+def _with_included(own: Checklist, included: Sequence[Checklist]) -> Checklist:
+    if not included:
+        return own
+    parameters = {name: value for one in included for name, value in one.parameters.items()}
+    versions = "".join([own.version, *(one.version for one in included)])
+    return replace(
+        own,
+        checks=tuple(check for one in (*included, own) for check in one.checks),
+        steps=tuple(step for one in (*included, own) for step in one.steps),
+        parameters={**parameters, **own.parameters},
+        version=hashlib.sha256(versions.encode()).hexdigest(),
+        includes=tuple(one.name for one in included),
+    )
 
 
 # --- where they lie --------------------------------------------------------------------------------------------------
@@ -107,16 +164,32 @@ def _checklist(document: Document) -> Checklist:
         cadence=_cadence(top["cadence"]),
         hosts=top.get("hosts", "all"),
         checks=tuple(_check(check, file) for check in top.get("checks", [])),
-        steps=tuple(Step(**step) for step in top.get("steps", [])),
+        steps=tuple(_step(step) for step in top.get("steps", [])),
         parameters=top.get("parameters", {}),
         version=document.digest,
         file=str(file),
+        item=top.get("item", ""),
     )
 
 
 def _cadence(cadence: Mapping[str, str]) -> Cadence:
     every = cadence.get("every", "")
-    return Cadence(core=cadence.get("core", every), standard=cadence.get("standard", every))
+    return Cadence(cadence.get("core", every), cadence.get("standard", every), cadence.get("first_year"))
+
+
+def _step(step: Mapping[str, Any]) -> Step:
+    return Step(
+        id=step["id"],
+        title=step["title"],
+        manual=step["manual"],
+        why=step.get("why", ""),
+        action=step.get("action", ""),
+        tags=tuple(step.get("tags", ())),
+        choices=tuple(step.get("choice", (DONE,))),
+        reading=StepReading(**step["reading"]) if "reading" in step else None,
+        evidence=step.get("evidence"),
+        rules=tuple(_rule(rule) for rule in step.get("rules", ())),
+    )
 
 
 def _check(check: Mapping[str, Any], file: Path) -> Check:

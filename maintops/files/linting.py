@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -14,15 +14,17 @@ if TYPE_CHECKING:
     from maintops.files.references import Catalogue
 
 
-def lint(paths: Iterable[Path | str], catalogue: Catalogue) -> list[Mistake]:
+def lint(
+    paths: Iterable[Path | str], catalogue: Catalogue, folders: Sequence[Path | str] = ()
+) -> list[Mistake]:
     """Every mistake, sorted by place. A file that is named is read as a checklist whatever it holds; in a folder (and
     the folders in it, hidden ones left out) the YAML files that call themselves one are, or have what only one has: the
-    key `checklist` may be what is misspelled."""
+    key `checklist` may be what is misspelled. `folders` are where included checklists are looked for."""
     mistakes: set[Mistake] = set()
     for path in paths:
         for file in _checklists(Path(path)):
             try:
-                read_checklist(file, catalogue)
+                read_checklist(file, catalogue, folders)
             except ConfigurationError as error:
                 mistakes.update(error.mistakes)
     return sorted(mistakes)

@@ -7,13 +7,14 @@ wrong type is passed over, the schema has named it already.
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
 from typing import Any, Protocol
 
 from maintops.domain import durations
+from maintops.domain.checklists import Checklist
 from maintops.domain.outcomes import Severity
 from maintops.domain.parameters import RESERVED, source, unfit
 from maintops.errors import Mistake
@@ -21,6 +22,7 @@ from maintops.files.documents import MOST_MISTAKES, Document, Trail
 from maintops.files.schemas import DURATION, LONGEST_TIMEOUT
 from maintops.files.wording import hint, quoted
 from maintops.probes.contract import Parameter, Parser, Probe
+from maintops.rules.filters import is_number
 from maintops.rules.language import Malformed, names, template_names
 
 CONTENT_FACTS = ("tasks", "changed", "failed", "not_previewable")
@@ -46,9 +48,14 @@ class Known:
     parameters: Mapping[str, Parameter] | None = None
 
 
-def reference_mistakes(document: Document, catalogue: Catalogue) -> list[Mistake]:
-    """Every mistake of a checklist that its schema cannot find, each with its place."""
-    return list(islice(_checklist(document, catalogue), MOST_MISTAKES))
+STEP_FACTS = ("choice", "reading", "note", "by", "at", "evidence")
+"""The facts of a step that a person carried out."""
+
+
+def reference_mistakes(document: Document, catalogue: Catalogue, included: Sequence[Checklist] = ()) -> list[Mistake]:
+    """Every mistake of a checklist that its schema cannot find, each with its place. `included` are the checklists that
+    it includes."""
+    return list(islice(_checklist(document, catalogue, included), MOST_MISTAKES))
 
 
 def playbook_path(checklist: Path, playbook: str) -> Path | None:
@@ -61,14 +68,32 @@ def playbook_path(checklist: Path, playbook: str) -> Path | None:
         return None
 
 
-def _checklist(document: Document, catalogue: Catalogue) -> Iterator[Mistake]:
+def _checklist(document: Document, catalogue: Catalogue, included: Sequence[Checklist]) -> Iterator[Mistake]:
     top = _mapping(document.value)
-    defaults = _mapping(top.get("parameters"))
-    yield from _reserved(document, defaults)
-    yield from _duplicate_ids(document, top)
+    own = _mapping(top.get("parameters"))
+    defaults = {name: value for one in included for name, value in one.parameters.items()} | dict(own)
+    yield from _reserved(document, own)
+    yield from _duplicate_ids(document, top, included)
     for index, check in enumerate(_list(top.get("checks"))):
         if isinstance(check, dict):
             yield from _check(document, ("checks", index), check, defaults, catalogue)
+    for index, step in enumerate(_list(top.get("steps"))):
+        if isinstance(step, dict):
+            yield from _rules(document, ("steps", index), step, Known("a step", STEP_FACTS), defaults)
+            yield from _step_reading(document, ("steps", index), step)
+
+
+def _step_reading(document: Document, path: Trail, step: Mapping[str, Any]) -> Iterator[Mistake]:
+    reading = _mapping(step.get("reading"))
+    least, most = reading.get("least", 0), reading.get("most", 1e9)
+    if is_number(least) and is_number(most) and least >= most:
+        yield document.mistake((*path, "reading"), f"the least ({least:g}) is not below the most ({most:g})")
+    if step.get("evidence") == "reading" and "reading" not in step:
+        yield document.mistake((*path, "evidence"), "say what is read off: reading: {unit: …}")
+    choices = [one for one in _list(step.get("choice")) if isinstance(one, str)]
+    for index, one in enumerate(choices):
+        if one in choices[:index]:
+            yield document.mistake((*path, "choice"), f"the choice {quoted(one)} stands there twice")
 
 
 def _reserved(document: Document, defaults: Mapping[str, Any]) -> Iterator[Mistake]:
@@ -78,7 +103,14 @@ def _reserved(document: Document, defaults: Mapping[str, Any]) -> Iterator[Mista
             yield document.mistake(("parameters", name), message, at_key=True)
 
 
-def _duplicate_ids(document: Document, top: Mapping[str, Any]) -> Iterator[Mistake]:
+def _duplicate_ids(
+    document: Document, top: Mapping[str, Any], included: Sequence[Checklist]
+) -> Iterator[Mistake]:
+    theirs: dict[str, str] = {}
+    for one in included:
+        theirs.update(dict.fromkeys([check.id for check in one.checks] + [step.id for step in one.steps], one.name))
+    if len(theirs) < sum(len(one.checks) + len(one.steps) for one in included):
+        yield document.mistake(("include",), "two of the included checklists have an id in common")
     seen: dict[str, int] = {}
     for part in ("checks", "steps"):
         for index, item in enumerate(_list(top.get(part))):
@@ -86,6 +118,8 @@ def _duplicate_ids(document: Document, top: Mapping[str, Any]) -> Iterator[Mista
             if not isinstance(id, str):
                 continue
             path = (part, index, "id")
+            if id in theirs:
+                yield document.mistake(path, f"duplicate id {quoted(id)} (it is in {theirs[id]}, which is included)")
             if id in seen:
                 yield document.mistake(path, f"duplicate id {quoted(id)} (first on line {seen[id]})")
             seen.setdefault(id, document.place(path)[0])
@@ -106,7 +140,13 @@ def _check(
     yield from _playbook(document, path, check)
     yield from _timeout(document, path, check)
     yield from _parameters(document, path, check, known, defaults)
-    for index, rule in enumerate(_list(check.get("rules"))):
+    yield from _rules(document, path, check, known, defaults)
+
+
+def _rules(
+    document: Document, path: Trail, item: Mapping[str, Any], known: Known, defaults: Mapping[str, Any]
+) -> Iterator[Mistake]:
+    for index, rule in enumerate(_list(item.get("rules"))):
         if isinstance(rule, dict):
             yield from _rule(document, (*path, "rules", index), rule, known, defaults)
 

@@ -19,6 +19,7 @@ NAME = r"^[a-z0-9]+(-[a-z0-9]+)*(?!\n)$"
 PARAMETER = r"^[a-z][a-z0-9_]*(?!\n)$"
 TAG = r"^[A-Za-z0-9][A-Za-z0-9_-]*(?!\n)$"
 ROLE = r"^[A-Za-z0-9_][A-Za-z0-9_.-]*(?!\n)$"
+ITEM = r"^[A-Z][A-Z0-9]*(-[A-Z0-9]+)*(?!\n)$"
 DURATION = r"^[0-9.smhd ]{1,40}(?!\n)$"
 
 LEAST_LIMIT, MOST_LIMIT = 1024, 64 * 1024 * 1024
@@ -39,14 +40,20 @@ def checklist_schema() -> Schema:
         "type": "object",
         "additionalProperties": False,
         "required": ["checklist", "title", "service", "cadence"],
-        "anyOf": [{"required": ["checks"]}, {"required": ["steps"]}],
-        "$comment": "a checklist has at least one check or step",
+        "anyOf": [{"required": ["checks"]}, {"required": ["steps"]}, {"required": ["include"]}],
+        "$comment": "a checklist has at least one check or step, or includes another",
         "properties": {
             "checklist": _pattern(
                 NAME, "The checklist's name.", "is not a checklist's name: small letters, digits and dashes"
             ),
             "title": _text("What people read in lists and records."),
             "service": _choice(SERVICES, "The type of service that its records are filed under."),
+            "item": _pattern(ITEM, "The code of the service item.", "is not a code: capital letters, digits, dashes"),
+            "include": _list(
+                _pattern(NAME, "A checklist beside this one.", "is not a checklist's name"),
+                "Checklists whose checks, steps and parameters are part of this one, before its own.",
+                least=1,
+            ),
             "cadence": _cadence(),
             "hosts": _text("The servers it is for: an Ansible pattern.") | {"default": "all"},
             "parameters": {
@@ -66,9 +73,10 @@ def _cadence() -> Schema:
     rhythm = _choice(RHYTHMS, "How often.")
     return {
         "type": "object",
-        "description": "How often: {every: month}, or by criticality: {core: day, standard: week}.",
+        "description": "How often: {every: month}, or by criticality: {core: day, standard: week}; first_year: how "
+        "often on a server in its first year, where that is another rhythm.",
         "additionalProperties": False,
-        "properties": {"every": rhythm, "core": rhythm, "standard": rhythm},
+        "properties": {"every": rhythm, "core": rhythm, "standard": rhythm, "first_year": rhythm},
         "oneOf": [
             {"required": ["every"], "not": {"anyOf": [{"required": ["core"]}, {"required": ["standard"]}]}},
             {"required": ["core", "standard"], "not": {"required": ["every"]}},
@@ -157,8 +165,30 @@ def _step() -> Schema:
         "properties": {
             "id": _id("Stable for life, such as HW-900."),
             "title": _text("What is true when it is done."),
+            "why": _text("Why it matters."),
+            "action": _text("What a person does about a finding."),
+            "tags": _list(_tag(), "Words to select steps by."),
             "manual": _text("What to do, for a person."),
-            "evidence": _choice(EVIDENCE, "What proves it."),
+            "choice": _list(_text("One answer."), "What it can be answered with; left out: done.", least=1),
+            "reading": _reading(),
+            "evidence": _choice(EVIDENCE, "What must come with the answer."),
+            "rules": _list(_rule(), "What the facts choice, reading and note mean; the worst rule that matches wins."),
+        },
+        "not": {"required": ["choice", "reading"]},
+        "$comment": "a step asks for a choice or for a reading, not for both",
+    }
+
+
+def _reading() -> Schema:
+    return {
+        "type": "object",
+        "description": "A number that is read off: {unit: W, least: 0, most: 2000}; what lies outside cannot be.",
+        "additionalProperties": False,
+        "required": ["unit"],
+        "properties": {
+            "unit": _text("Its unit, as people write it."),
+            "least": {"type": "number", "default": 0, "description": "The least that can be."},
+            "most": {"type": "number", "default": 1_000_000_000, "description": "The most that can be."},
         },
     }
 

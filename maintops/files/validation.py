@@ -105,6 +105,7 @@ _SENTENCES: Mapping[str, Callable[[Any], Iterator[str]]] = {
     "pattern": _pattern,
     "oneOf": _commented,
     "anyOf": _commented,
+    "not": _commented,
     "minItems": lambda _: iter(["must not be empty"]),
     "minimum": lambda error: iter([f"must be at least {error.validator_value}"]),
     "maximum": lambda error: iter([f"must be at most {error.validator_value}"]),

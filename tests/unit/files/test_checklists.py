@@ -120,7 +120,7 @@ def test_a_whole_checklist_becomes_a_value(folder: Path) -> None:
     assert checklist.parameters == {"most_sectors": 5, "certificate_paths": ["/etc/ssl"]}
     assert checklist.version == hashlib.sha256(WHOLE.encode()).hexdigest()
     assert checklist.file == str(path)
-    assert checklist.steps == (Step("HW-900", "Filters are clean", "Clean them.", "photo"),)
+    assert checklist.steps == (Step("HW-900", "Filters are clean", "Clean them.", evidence="photo"),)
     disks, certificates, battery, configuration, role, uptime = checklist.checks
     assert disks == Check(
         id="HW-010",

@@ -9,6 +9,7 @@ import contextlib
 import importlib
 import os
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from functools import cached_property
 from pathlib import Path
@@ -20,15 +21,18 @@ from maintops.settings import FILE, Settings, Source, environment_source, settle
 if TYPE_CHECKING:
     from importlib.metadata import EntryPoint
 
-    from maintops.domain.checklists import Checklist
+    from maintops.domain.checklists import Checklist, Step
     from maintops.domain.followups import FollowUp
     from maintops.domain.ports import Clock, Observer, Runner, Store
+    from maintops.domain.records import ServiceRecord
     from maintops.domain.runs import Run
     from maintops.domain.servers import Server
+    from maintops.domain.steps import Evidence, StepAnswer
     from maintops.files.inventories import Asked
     from maintops.probes.catalogue import Catalogue
     from maintops.runners.ansible import AnsibleRunner
     from maintops.workflow.accepting import Accepted
+    from maintops.workflow.continuing import Waiting
     from maintops.workflow.examining import Examined
     from maintops.workflow.running import RunResult
     from maintops.workflow.stopping import Stopping
@@ -235,8 +239,10 @@ class House:
         tags: Sequence[str] = (),
         observers: Sequence[Observer] = (),
         stopping: Stopping | None = None,
+        answers: Path | None = None,
     ) -> RunResult:
-        """Carries a checklist out. When it returns, every selected server has its record."""
+        """Carries a checklist out. When it returns, every selected server has its record. `answers` is a file of
+        answers to the steps that are done by hand."""
         asked = self._ask(limit)  # before anything else: Ansible reads the inventory while we import the rest
         from maintops.files.owners import this_process
         from maintops.workflow.keeping import Crew
@@ -251,10 +257,49 @@ class House:
         plan = plan_run(
             self.new_run_id(), chosen, tags, servers, self.catalogue, tuple(runners.values()), self.settings.engine
         )
+        if answers is not None:
+            steps = {one.step.id: one.step for one in plan.checks if one.step is not None}
+            given = self._read_answers(answers, steps, [one.server.name for one in plan.servers])
+            plan = replace(plan, answers={(one.server, one.step): one for one in given})
         crew = Crew(self.store, runners, self._ansible, self.clock, this_process(), tuple(observers))
         orders = Orders(self.settings.forks, self.settings.by, stopping or Stopping(None, self.clock))
         self.store.prune_answers(self.clock() - timedelta(days=self.settings.keep_answers_days))
         return carry_out(plan, crew, orders)
+
+    def _read_answers(self, path: Path, steps: Mapping[str, Step], servers: Sequence[str]) -> list[StepAnswer]:
+        from maintops.files.answers import Asked as Wanted
+        from maintops.files.answers import read_answers
+
+        return read_answers(path, Wanted(steps, servers, self.settings.by, self.clock()), self.store.keep_evidence)
+
+    def waiting(self, run: str) -> tuple[Run, list[Waiting]]:
+        """A run, and its steps that wait for a person."""
+        from maintops.workflow.continuing import waiting
+
+        found = self.store.run(run)
+        return found, waiting(self.store, found, self.checklist(found.planned.checklist))
+
+    def keep_evidence(self, path: Path) -> Evidence:
+        """Keeps a file that proves something."""
+        from maintops.files.answers import evidence_of
+
+        return evidence_of(path, self.store.keep_evidence)
+
+    def answer(self, run: Run, answers: Iterable[StepAnswer] | Path) -> list[ServiceRecord]:
+        """Keeps the answers of persons (or those in a file), each in the run's journal before the next is asked for;
+        then they become further parts of the records, which are returned. So do answers of an earlier time that are in
+        no record yet."""
+        from maintops.workflow.continuing import keep_answers
+
+        checklist = self.checklist(run.planned.checklist)
+        if isinstance(answers, Path):
+            names = [one.server for one in run.planned.servers]
+            steps = {one.id: one for one in checklist.steps if one.id in run.planned.checks}
+            answers = self._read_answers(answers, steps, names)
+        for one in answers:
+            self.store.append(run.id, one)
+        servers = self.servers() if self.settings.inventory else []
+        return keep_answers(self.store, self.store.run(run.id), checklist, servers, self.clock())
 
     def _load_ahead(self) -> None:
         for module in self.ahead:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from maintops.cli.options import Format, ShowFormat, house
-from maintops.cli.output import console, show_json, show_table
+from maintops.cli.output import console, say, show_json, show_table
+from maintops.errors import UsageError
 
 COLUMNS = ["record", "server", "checklist", "outcome", "severity", "started", "engineer"]
 
@@ -17,6 +19,7 @@ def register(app: typer.Typer) -> None:
     group = typer.Typer(help="Service records: what happened, per server.", no_args_is_help=True)
     group.command("list")(list_records)
     group.command("show")(show_record)
+    group.command("evidence")(evidence)
     app.add_typer(group, name="record")
 
 
@@ -54,4 +57,20 @@ def show_record(
         show_json(record_document(found))
     else:
         print_record(console(), found, titles(store.run(found.run)))
+    return 0
+
+
+def evidence(
+    digest: Annotated[str, typer.Argument(help="Its SHA-256, or the beginning of one, as the record names it.")],
+    output: Annotated[Path, typer.Option("-o", "--output", help="Write it to this file; one that exists is kept.")],
+) -> int:
+    """Write out a file that proves a step."""
+    body = house().store.evidence(digest)
+    try:
+        with output.open("xb") as stream:
+            output.chmod(0o600)
+            stream.write(body)
+    except OSError as error:
+        raise UsageError(f"{output} cannot be written: {error.strerror}") from error
+    say(f"{len(body)} bytes are in {output}")
     return 0

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import signal
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import datetime, timedelta
@@ -20,6 +21,8 @@ if TYPE_CHECKING:
     from maintops.workflow.stopping import Stopping
 
 INTERRUPTED = 130
+CONTINUE = "continue"
+"""In place of a checklist's name: go on with a run."""
 
 
 def register(app: typer.Typer) -> None:
@@ -29,8 +32,15 @@ def register(app: typer.Typer) -> None:
 
 def run(
     checklist: Annotated[
-        str, typer.Argument(help="A checklist's name or file.", autocompletion=complete_checklist, show_default=False)
+        str,
+        typer.Argument(
+            help="A checklist's name or file; or `continue`.", autocompletion=complete_checklist, show_default=False
+        ),
     ],
+    run: Annotated[
+        str | None,
+        typer.Argument(help="With `continue`: the run whose steps by hand are answered (default: the newest)."),
+    ] = None,
     inventory: Inventory = None,
     limit: Limit = None,
     tags: Annotated[
@@ -42,11 +52,12 @@ def run(
     fail_on: Annotated[FailOnChoice | None, typer.Option(help="Exit 2 for findings this bad.")] = None,
     format: Annotated[RunFormat, typer.Option("--format", help="How the result is shown.")] = RunFormat.TEXT,
     output: Annotated[Path | None, typer.Option("-o", "--output", help="Write the result to this file.")] = None,
+    answers: Annotated[Path | None, typer.Option(help="A file of answers to the steps that are done by hand.")] = None,
     deadline: Annotated[
         str | None, typer.Option(help="End after this time (45m, 2h) or at this time of day (06:00).")
     ] = None,
 ) -> int:
-    """Run a checklist on servers; keep a service record of each.
+    """Run a checklist on servers; keep a service record of each. `run continue RUN` asks for what is done by hand.
 
     Exit codes: 0 clean, 2 findings at --fail-on or checks that failed, 4 servers unreachable, 6 both,
     5 nothing selected, 64 a mistake in the command or in a file, 130 interrupted, 1 a defect of maintops.
@@ -59,16 +70,31 @@ def run(
 
     chosen = house(inventory=inventory, forks=forks, engine=engine, by=by, fail_on=fail_on)
     check_writable(output)
+    if checklist == CONTINUE:
+        from maintops.cli.continuing import go_on
+
+        return go_on(chosen, run or "last", answers, format.value, output)
+    if run is not None:
+        raise UsageError(f"one checklist at a time: {checklist} and {run} were given")
     chosen.ahead += ["maintops.reports.text", "rich.console"]
     stopping = Stopping(_deadline(deadline, chosen.clock()), chosen.clock)
     picked = [one.strip() for tag in tags or () for one in tag.split(",") if one.strip()]
     with _cancelling(stopping), progress() as observer:
-        result = chosen.run(checklist, limit=limit, tags=picked, observers=[observer], stopping=stopping)
+        result = chosen.run(
+            checklist, limit=limit, tags=picked, observers=[observer], stopping=stopping, answers=answers
+        )
+    cancelled = result.run.state is RunState.CANCELLED
+    if result.waiting and not cancelled and chosen.settings.by and sys.stdin.isatty() and sys.stderr.isatty():
+        from maintops.cli.continuing import go_on
+
+        return go_on(chosen, result.run.id, None, format.value, output)
     level = FailOn(chosen.settings.fail_on)
     with heard_or_not():
         show_run(chosen, result.run, format.value, output, level)
+    if result.waiting:
+        say(f"{result.waiting} steps wait for a person: maintops run continue {result.run.id} --by ENGINEER")
     chosen.close()
-    return INTERRUPTED if result.run.state is RunState.CANCELLED else result.codes[level]
+    return INTERRUPTED if cancelled else result.codes[level]
 
 
 @contextmanager

@@ -16,6 +16,7 @@ from maintops.domain.outcomes import Severity
 from maintops.domain.records import ServiceRecord
 from maintops.domain.runs import Event, Progressed, Run, RunEnded, RunPlanned
 from maintops.domain.servers import Server
+from maintops.domain.steps import StepAnswer
 from maintops.domain.trends import Points
 
 Clock = Callable[[], datetime]
@@ -217,8 +218,8 @@ class Store(Protocol):
     def begin(self, planned: RunPlanned) -> None:
         """Writes a run down before its first connection."""
 
-    def append(self, run: str, event: Progressed | RunEnded) -> None:
-        """Appends an event. A run that has ended takes no more events: they are dropped."""
+    def append(self, run: str, event: Progressed | RunEnded | StepAnswer) -> None:
+        """Appends an event. A run that has ended takes only the answers of persons: other events are dropped."""
 
     def commit(
         self, run: str, record: str, server: str, judge: Callable[[Memory], Verdict], answer: bytes, at: datetime
@@ -277,6 +278,12 @@ class Store(Protocol):
 
     def change_followup(self, id: str, change: Callable[[FollowUp], FollowUp]) -> FollowUp:
         """Reads, changes and writes one follow-up in one transaction (states: FollowUpState)."""
+
+    def keep_evidence(self, body: bytes) -> str:
+        """Keeps a file that proves something; returns the SHA-256 of its bytes (hex), its name here."""
+
+    def evidence(self, prefix: str) -> bytes:
+        """A file by its SHA-256, or a prefix of it."""
 
     def accept(self, baselines: Sequence[Baseline]) -> None:
         """Keeps accepted baselines. Those before them stay."""

@@ -8,6 +8,7 @@ from datetime import datetime
 from enum import StrEnum
 
 from maintops.domain.outcomes import Outcome
+from maintops.domain.steps import StepAnswer
 
 
 class RunState(StrEnum):
@@ -48,7 +49,8 @@ class PlannedServer:
 class RunPlanned:
     """The first event: everything that the run set out to do.
 
-    `checks` are the ids planned for every server, `titles` their titles in the same order.
+    `checks` are the ids of checks and steps planned for every server, `titles` their titles in the same order; `item`
+    is the service item's code.
     """
 
     run: str
@@ -62,6 +64,7 @@ class RunPlanned:
     at: datetime
     engineer: str | None = None
     titles: tuple[str, ...] = ()
+    item: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,12 +96,13 @@ class RunEnded:
     at: datetime
 
 
-Event = RunPlanned | ServerAnswered | Progressed | RunEnded
+Event = RunPlanned | ServerAnswered | Progressed | RunEnded | StepAnswer
 
 
 @dataclass(frozen=True, slots=True)
 class Run:
-    """A run as its events tell it. `records` maps each server that answered to its record's id."""
+    """A run as its events tell it. `records` maps each server that answered to its record's id; `steps` maps server and
+    step to what a person answered, before or after the run's end."""
 
     planned: RunPlanned
     state: RunState = RunState.RUNNING
@@ -107,6 +111,7 @@ class Run:
     last_sign: datetime | None = None
     ended: datetime | None = None
     reason: str = ""
+    steps: Mapping[tuple[str, str], StepAnswer] = field(default_factory=dict)
 
     @property
     def id(self) -> str:
@@ -122,21 +127,29 @@ class Run:
 def fold(events: Iterable[Event]) -> Run:
     """The run that a journal tells of. Raises ValueError where the journal does not begin with RunPlanned.
 
-    Nothing that follows the first RunEnded counts: a run ends once.
+    Of what follows the first RunEnded only the answers of persons count: a run ends once.
     """
     journal = iter(events)
     first = next(journal, None)
     if not isinstance(first, RunPlanned):
         raise ValueError("a run's journal begins with RunPlanned")
     records: dict[str, str] = {}
+    steps: dict[tuple[str, str], StepAnswer] = {}
+    ended: RunEnded | None = None
     progress: Progressed | None = None
     last = first.at
     for event in journal:
+        if isinstance(event, StepAnswer):
+            steps[event.server, event.step] = event
+        if ended is not None:
+            continue
         last = event.at
         if isinstance(event, ServerAnswered):
             records.setdefault(event.server, event.record)
         elif isinstance(event, Progressed):
             progress = event
         elif isinstance(event, RunEnded):
-            return Run(first, event.state, records, progress, last, event.at, event.reason)
-    return Run(first, RunState.RUNNING, records, progress, last)
+            ended = event
+    if ended is not None:
+        return Run(first, ended.state, records, progress, last, ended.at, ended.reason, steps)
+    return Run(first, RunState.RUNNING, records, progress, last, steps=steps)

@@ -47,13 +47,18 @@ def reading_of(answer: StepAnswer) -> Reading:
     if answer.choice is not None:
         facts["choice"] = answer.choice
     if answer.reading is not None:
-        facts["reading"] = answer.reading
+        facts["reading"] = _plain(answer.reading)
     if answer.note:
         facts["note"] = answer.note
     if answer.evidence:
         facts["evidence"] = [{"name": one.name, "sha256": one.digest, "bytes": one.size} for one in answer.evidence]
     missing = frozenset({"choice", "reading", "note", "evidence"} - facts.keys())
     return Measured((SubjectFacts(None, facts, missing),))
+
+
+def _plain(number: float) -> int | float:
+    """50.0 is shown as 50."""
+    return int(number) if number.is_integer() else number
 
 
 def unfit(step: Step, given: Mapping[str, Any]) -> str | None:

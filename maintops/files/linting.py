@@ -14,9 +14,7 @@ if TYPE_CHECKING:
     from maintops.files.references import Catalogue
 
 
-def lint(
-    paths: Iterable[Path | str], catalogue: Catalogue, folders: Sequence[Path | str] = ()
-) -> list[Mistake]:
+def lint(paths: Iterable[Path | str], catalogue: Catalogue, folders: Sequence[Path | str] = ()) -> list[Mistake]:
     """Every mistake, sorted by place. A file that is named is read as a checklist whatever it holds; in a folder (and
     the folders in it, hidden ones left out) the YAML files that call themselves one are, or have what only one has: the
     key `checklist` may be what is misspelled. `folders` are where included checklists are looked for."""

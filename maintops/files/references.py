@@ -103,9 +103,7 @@ def _reserved(document: Document, defaults: Mapping[str, Any]) -> Iterator[Mista
             yield document.mistake(("parameters", name), message, at_key=True)
 
 
-def _duplicate_ids(
-    document: Document, top: Mapping[str, Any], included: Sequence[Checklist]
-) -> Iterator[Mistake]:
+def _duplicate_ids(document: Document, top: Mapping[str, Any], included: Sequence[Checklist]) -> Iterator[Mistake]:
     theirs: dict[str, str] = {}
     for one in included:
         theirs.update(dict.fromkeys([check.id for check in one.checks] + [step.id for step in one.steps], one.name))

@@ -69,6 +69,38 @@ def checklist_schema() -> Schema:
     }
 
 
+def answers_schema() -> Schema:
+    """The schema of a file of answers to steps by hand."""
+    time = {"type": "string", "description": "When it was done: 2026-03-01T09:00:00Z."}
+    answer = {
+        "type": "object",
+        "additionalProperties": False,
+        "properties": {
+            "choice": _text("One of the step's choices."),
+            "reading": {"type": "number", "description": "The number that was read off, in the step's unit."},
+            "skipped": _text("Why it was not done."),
+            "note": {"type": "string", "description": "What else there is to say."},
+            "by": _text("Who did it, where that is somebody else."),
+            "at": time,
+            "evidence": _list(_text("A file beside this one."), "Files that prove it."),
+        },
+    }
+    servers = {"type": "object", "additionalProperties": answer, "description": "Answers by step."}
+    return {
+        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        "title": "maintops answers",
+        "description": "What persons answered to steps by hand.",
+        "type": "object",
+        "additionalProperties": False,
+        "required": ["steps"],
+        "properties": {
+            "by": _text("Who did it."),
+            "at": time,
+            "steps": {"type": "object", "additionalProperties": servers, "description": "Answers by server and step."},
+        },
+    }
+
+
 def _cadence() -> Schema:
     rhythm = _choice(RHYTHMS, "How often.")
     return {

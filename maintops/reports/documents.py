@@ -110,6 +110,7 @@ def _record(record: ServiceRecord) -> Document:
         "title": record.title,
         "version": record.version,
         "service": record.service,
+        "item": record.item or None,
         "engineer": record.engineer,
     }
 
@@ -122,6 +123,7 @@ def _run(run: Run) -> Document:
         "title": plan.title,
         "version": plan.version,
         "service": plan.service,
+        "item": plan.item or None,
         "engineer": plan.engineer,
         "started": plan.at,
         "ended": run.ended,

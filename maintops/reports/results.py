@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from itertools import chain
 
 from maintops.domain.outcomes import Cell, Outcome, Severity
-from maintops.domain.records import ServiceRecord
+from maintops.domain.records import ServiceRecord, merged
 from maintops.domain.runs import PlannedServer, Run, RunState
 from maintops.reports.wording import listed, place, plural, verdict
 
@@ -73,8 +73,11 @@ def complete(run: Run, records: Iterable[ServiceRecord]) -> tuple[ServiceRecord,
 
     The stand-in's cells are `not_reached` where the run ended before the server's turn, else `unknown`: nobody can say.
     """
-    kept = {record.server: record for record in records}
-    return tuple(kept.get(one.server) or _stand_in(run, one) for one in run.planned.servers)
+    kept: dict[str, list[ServiceRecord]] = {}
+    for record in records:
+        kept.setdefault(record.server, []).append(record)
+    servers = run.planned.servers
+    return tuple(merged(kept[one.server]) if one.server in kept else _stand_in(run, one) for one in servers)
 
 
 def _stand_in(run: Run, one: PlannedServer) -> ServiceRecord:
@@ -95,6 +98,7 @@ def _stand_in(run: Run, one: PlannedServer) -> ServiceRecord:
         engineer=plan.engineer,
         customer=one.customer,
         site=one.site,
+        item=plan.item,
     )
 
 

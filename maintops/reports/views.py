@@ -180,7 +180,7 @@ def _about_run(run: Run) -> list[Pair]:
     return _pairs(
         {
             "Checklist": plan.checklist,
-            "Service": plan.service,
+            "Service": f"{plan.service} ({plan.item})" if plan.item else plan.service,
             "Engineer": plan.engineer,
             "Began": moment(plan.at),
             "Ended": moment(run.ended) if run.ended else None,

@@ -28,6 +28,7 @@ from maintops.domain.outcomes import Cell, Outcome, Severity
 from maintops.domain.ports import Remembered, Subjects
 from maintops.domain.records import ServiceRecord
 from maintops.domain.runs import Event, Owner, PlannedServer, Progressed, RunEnded, RunPlanned, RunState, ServerAnswered
+from maintops.domain.steps import Evidence, StepAnswer
 
 MAX_ANSWER = 256 * 1024
 """Bytes, compressed, up to which a raw answer is kept."""
@@ -304,6 +305,7 @@ class Kind(StrEnum):
     ANSWERED = "answered"
     PROGRESSED = "progressed"
     ENDED = "ended"
+    STEP = "step"
 
 
 def event_text(event: Event) -> tuple[Kind, str]:
@@ -315,6 +317,10 @@ def event_text(event: Event) -> tuple[Kind, str]:
     if isinstance(event, RunEnded):
         return Kind.ENDED, dumps([event.state, event.reason])
     document = _flat(event)
+    if isinstance(event, StepAnswer):
+        del document["at"]
+        document["evidence"] = [[one.name, one.digest, one.size] for one in event.evidence]
+        return Kind.STEP, dumps(document)
     del document["at"]
     document["owner"] = [event.owner.host, event.owner.machine, event.owner.boot, event.owner.pid, event.owner.ticks]
     document["servers"] = [_planned_row(one) for one in event.servers]
@@ -341,6 +347,9 @@ def event_value(kind: str, document: str, at: int) -> Event:
         case Kind.ENDED:
             state, reason = found
             return RunEnded(RunState(state), reason, moment(at))
+        case Kind.STEP:
+            proof = tuple(Evidence(*row) for row in found.pop("evidence"))
+            return StepAnswer(at=moment(at), evidence=proof, **found)
         case Kind.PLANNED:
             return _planned(found, moment(at))
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from hashlib import sha256
 
 from maintops.domain.baselines import Baseline
 from maintops.domain.findings import Finding, FindingState
@@ -12,6 +13,7 @@ from maintops.domain.followups import FollowUp, FollowUpState
 from maintops.domain.ports import Memory, Sighting, Verdict
 from maintops.domain.records import ServiceRecord
 from maintops.domain.runs import Event, Progressed, Run, RunEnded, RunPlanned, ServerAnswered, fold
+from maintops.domain.steps import StepAnswer
 from maintops.errors import StoreError
 from maintops.store import codec
 from maintops.store.orders import age, newest, planned_order, urgency
@@ -67,6 +69,7 @@ class MemoryStore:
         self._sightings: dict[str, list[Sighting]] = {}
         self._answers: dict[str, _Answer] = {}
         self._baselines: list[str] = []
+        self._evidence: dict[str, bytes] = {}
 
     # --- writing -----------------------------------------------------------------------------------------------------
 
@@ -76,7 +79,7 @@ class MemoryStore:
             raise StoreError(f"The run {planned.run} is written down already.")
         self._journals[planned.run] = [_entry(planned)]
 
-    def append(self, run: str, event: Progressed | RunEnded) -> None:
+    def append(self, run: str, event: Progressed | RunEnded | StepAnswer) -> None:
         """See Store."""
         self._append(self._journal(run), event)
 
@@ -96,6 +99,16 @@ class MemoryStore:
             self._answers[record] = _Answer(codec.microseconds(verdict.record.ended), body)
         self._append(journal, event)
         return verdict
+
+    def keep_evidence(self, body: bytes) -> str:
+        """See Store."""
+        digest = sha256(body).hexdigest()
+        self._evidence[digest] = bytes(body)
+        return digest
+
+    def evidence(self, prefix: str) -> bytes:
+        """See Store."""
+        return self._evidence[chosen("evidence", prefix, [one for one in self._evidence if one.startswith(prefix)])]
 
     def accept(self, baselines: Sequence[Baseline]) -> None:
         """See Store."""
@@ -225,7 +238,7 @@ class MemoryStore:
         return self._journals[run]
 
     def _append(self, journal: list[_Entry], event: Event) -> None:
-        if not _has_ended(journal):
+        if isinstance(event, StepAnswer) or not _has_ended(journal):
             journal.append(_entry(event))
 
     def _keep(self, verdict: Verdict, kept: Texts, at: datetime) -> None:
@@ -257,7 +270,7 @@ def _entry(event: Event) -> _Entry:
 
 
 def _has_ended(journal: list[_Entry]) -> bool:
-    return journal[-1].kind is codec.Kind.ENDED
+    return any(entry.kind is codec.Kind.ENDED for entry in journal)
 
 
 def _choose(noun: str, prefix: str, ids: Iterable[str]) -> str:

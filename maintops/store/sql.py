@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from datetime import datetime
+from hashlib import sha256
 from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import Connection, Select, Table, bindparam, delete, func, insert, select, tuple_, update
@@ -16,6 +17,7 @@ from maintops.domain.outcomes import Severity
 from maintops.domain.ports import Memory, Sighting, Verdict
 from maintops.domain.records import ServiceRecord
 from maintops.domain.runs import Event, Progressed, Run, RunEnded, RunPlanned, RunState, ServerAnswered, fold
+from maintops.domain.steps import StepAnswer
 from maintops.errors import StoreError
 from maintops.store import codec
 from maintops.store.codec import column, microseconds
@@ -27,6 +29,7 @@ from maintops.store.tables import (
     answers,
     baselines,
     events,
+    evidence,
     facts,
     findings,
     followup_findings,
@@ -131,10 +134,10 @@ class SqlStore:
             )
             _write_event(connection, run, planned)
 
-    def append(self, run: str, event: Progressed | RunEnded) -> None:
+    def append(self, run: str, event: Progressed | RunEnded | StepAnswer) -> None:
         """See Store."""
         with self._database.writing() as connection:
-            if _has_ended(connection, run):
+            if _has_ended(connection, run) and not isinstance(event, StepAnswer):
                 return
             _write_event(connection, column(run), event)
             if isinstance(event, RunEnded):
@@ -174,6 +177,21 @@ class SqlStore:
         _many(connection, _DELETE_LINKS, [{"of": column(one.id)} for one, _ in kept])
         links = [{"followup": column(one.id), "finding": column(id)} for one, _ in kept for id in set(one.findings)]
         _many(connection, _INSERT_LINKS, links)
+
+    def keep_evidence(self, body: bytes) -> str:
+        """See Store."""
+        digest = sha256(body).hexdigest()
+        with self._database.writing() as connection:
+            self._database.lock(digest)
+            if connection.execute(select(evidence.c.id).where(evidence.c.id == digest)).first() is None:
+                connection.execute(insert(evidence), {"id": digest, "body": body})
+        return digest
+
+    def evidence(self, prefix: str) -> bytes:
+        """See Store."""
+        with self._database.reading() as connection:
+            digest = _choose(connection, "evidence", evidence, prefix)
+            return bytes(connection.execute(select(evidence.c.body).where(evidence.c.id == digest)).scalar_one())
 
     def accept(self, baselines: Sequence[Baseline]) -> None:
         """See Store."""

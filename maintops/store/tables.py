@@ -120,6 +120,13 @@ followup_findings = Table(
     sqlite_with_rowid=False,
 )
 
+evidence = Table(
+    "evidence",
+    metadata,
+    Column("id", WORD, primary_key=True),
+    Column("body", LargeBinary, nullable=False),
+)
+
 baselines = Table(
     "baselines",
     metadata,

@@ -26,6 +26,7 @@ from maintops.domain.ports import (
 )
 from maintops.domain.records import ServiceRecord
 from maintops.domain.runs import Owner, Progressed, ServerAnswered
+from maintops.domain.steps import reading_of
 from maintops.workflow.judging import judge_server
 from maintops.workflow.planning import BMC_ADDRESS, Plan, ServerPlan
 from maintops.workflow.reading import ServerReading, read_delivery, read_preview, read_told
@@ -33,6 +34,10 @@ from maintops.workflow.sameness import Machines
 
 SIGN_OF_LIFE = timedelta(seconds=30)
 """A run records where it is at least this often while a runner is at work (the promise is every 10 minutes)."""
+
+
+WAITS = "it waits for a person: maintops run continue"
+"""Why a step has no outcome yet."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +64,7 @@ class Keeper:
         self._plan, self._crew, self._engineer = plan, crew, engineer
         self._done, self._signed = 0, crew.clock()
         self._machines = Machines()
+        self._steps = [one for one in plan.checks if one.step is not None]
         self._checks = {one.check.id: one for one in plan.checks}
         self.codes: dict[FailOn, int] = dict.fromkeys(FailOn, 0)
 
@@ -91,6 +97,8 @@ class Keeper:
             readings[check] = read_preview(check, servers.get(planned.server.name), stopped)
         for one in planned.asking.inquiries:
             readings[one.check] = self._inquired(planned, one.check, told.get(one.check), stopped)
+        for plan in self._steps:
+            readings[plan.check.id] = self._step(planned, plan.check.id)
         draft = self._draft(planned, delivery, read)
 
         def judge(memory: Memory) -> Verdict:
@@ -101,6 +109,10 @@ class Keeper:
         verdict = self._crew.store.commit(self._plan.run, draft.id, planned.server.name, judge, stream, now)
         # None: somebody else has kept this record (who took this run for dead); what is kept is what counts
         self._count(verdict.record if verdict is not None else self._crew.store.record(draft.id))
+
+    def _step(self, planned: ServerPlan, step: str) -> Reading | Cell:
+        answer = self._plan.answers.get((planned.server.name, step))
+        return reading_of(answer) if answer is not None else Cell(step, None, Outcome.NOT_REACHED, message=WAITS)
 
     def _inquired(self, planned: ServerPlan, check: str, told: Told | None, stopped: str | None) -> Reading | Cell:
         if not planned.has_bmc:
@@ -128,6 +140,7 @@ class Keeper:
             site=server.site,
             machine=machine,
             notes=(*read.notes, *same),
+            item=listed.item,
         )
 
     def _count(self, record: ServiceRecord) -> None:

@@ -9,15 +9,17 @@ from typing import Any
 
 from maintops.domain.answers import Question, Skipped
 from maintops.domain.bmcs import bmc_refusal
-from maintops.domain.checklists import Check, Checklist
+from maintops.domain.checklists import Check, Checklist, Step
 from maintops.domain.parameters import PREFIX, checklist_parameters, probe_parameters
 from maintops.domain.ports import Inquiry, Runner, Script, Trip
 from maintops.domain.records import record_id
 from maintops.domain.servers import Server
+from maintops.domain.steps import StepAnswer
 from maintops.errors import NothingSelected, UsageError
 from maintops.probes.catalogue import Catalogue
 from maintops.probes.commands import command_probe
 from maintops.probes.contract import Probe, Reach
+from maintops.probes.steps import STEP
 from maintops.rules.judging import CompiledRules, compile_rules
 from maintops.script.compiling import compile_script
 
@@ -27,11 +29,13 @@ BMC_ADDRESS = f"{PREFIX}bmc_address"
 
 @dataclass(frozen=True, slots=True)
 class CheckPlan:
-    """A check, ready to be judged: its probe (None for Ansible content) and its compiled rules."""
+    """A check, ready to be judged: its probe (None for Ansible content) and its compiled rules. `step` is set where it
+    is a step that a person carries out."""
 
     check: Check
     probe: Probe | None
     rules: CompiledRules
+    step: Step | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,13 +103,15 @@ class ServerPlan:
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """A run before it begins. `checks` are those selected, in the checklist's order."""
+    """A run before it begins. `checks` are those selected, in the checklist's order, with the steps behind them.
+    `answers` are those that persons gave beforehand, by server and step."""
 
     run: str
     checklist: Checklist
     checks: tuple[CheckPlan, ...]
     servers: tuple[ServerPlan, ...]
     content: tuple[CheckPlan, ...] = field(default=())
+    answers: Mapping[tuple[str, str], StepAnswer] = field(default_factory=dict)
 
     @property
     def cells(self) -> int:
@@ -124,7 +130,8 @@ def plan_run(
 ) -> Plan:
     """Everything that a run will ask. Raises UsageError for what could only go wrong later, NothingSelected for an
     empty selection."""
-    checks = tuple(plan_check(check, catalogue) for check in select_checks(checklist, tags))
+    chosen = select_items(checklist, tags)
+    checks = tuple(plan_step(one) if isinstance(one, Step) else plan_check(one, catalogue) for one in chosen)
     if not servers:
         raise NothingSelected()
     engines = choose_engines(servers, runners, engine)
@@ -141,23 +148,31 @@ def plan_run(
     )
 
 
-def select_checks(checklist: Checklist, tags: Sequence[str]) -> tuple[Check, ...]:
-    """The checks that have one of some ids or tags; all of them where none is given."""
+def select_items(checklist: Checklist, tags: Sequence[str]) -> tuple[Check | Step, ...]:
+    """The checks, and behind them the steps, that have one of some ids or tags; all of them where none is given."""
+    items: tuple[Check | Step, ...] = (*checklist.checks, *checklist.steps)
     if not tags:
-        return checklist.checks
-    known = {check.id for check in checklist.checks}.union(*(check.tags for check in checklist.checks))
+        return items
+    ids = {one.id for one in items}
+    known = ids.union(*(one.tags for one in items))
     unknown = [tag for tag in tags if tag not in known]
     if unknown:
         raise UsageError(
             f"checklist {checklist.name} has no check and no tag {', '.join(map(repr, unknown))}; "
-            f"its tags: {', '.join(sorted(known - {check.id for check in checklist.checks})) or 'none'}"
+            f"its tags: {', '.join(sorted(known - ids)) or 'none'}"
         )
-    return tuple(check for check in checklist.checks if {check.id, *check.tags} & set(tags))
+    return tuple(one for one in items if {one.id, *one.tags} & set(tags))
 
 
 def plan_check(check: Check, catalogue: Catalogue) -> CheckPlan:
     """A check with its probe found and its rules compiled. The checklist was linted: nothing is unknown here."""
     return CheckPlan(check, _probe(check, catalogue), compile_rules(check.rules))
+
+
+def plan_step(step: Step) -> CheckPlan:
+    """A step, ready to be judged like a check whose facts a person gives."""
+    check = Check(step.id, step.title, step.why, step.action, step.tags, rules=step.rules)
+    return CheckPlan(check, STEP, compile_rules(step.rules), step)
 
 
 def _probe(check: Check, catalogue: Catalogue) -> Probe | None:
@@ -222,7 +237,7 @@ def _compile(checks: Sequence[CheckPlan], values: Mapping[str, Any], become: boo
     questions: dict[bool | str, dict[str, Question]] = {False: {}, True: {}}
     answers: dict[str, str] = {}
     for plan in checks:
-        if plan.probe is None:
+        if plan.probe is None or plan.step is not None:
             continue
         check = plan.check
         defaults = {name: one.default for name, one in plan.probe.parameters.items()}

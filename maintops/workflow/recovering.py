@@ -51,4 +51,5 @@ def _unknown(run: Run, planned: PlannedServer, now: datetime) -> ServiceRecord:
         customer=planned.customer,
         site=planned.site,
         notes=(WHY,),
+        item=told.item,
     )

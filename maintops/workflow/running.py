@@ -32,10 +32,12 @@ class Orders:
 
 @dataclass(frozen=True, slots=True)
 class RunResult:
-    """A run that is over. `codes` holds the exit code for each way to count findings."""
+    """A run that is over. `codes` holds the exit code for each way to count findings; `waiting` is how many steps wait
+    for a person."""
 
     run: Run
     codes: Mapping[FailOn, int]
+    waiting: int = 0
 
 
 def carry_out(plan: Plan, crew: Crew, orders: Orders) -> RunResult:
@@ -55,7 +57,8 @@ def carry_out(plan: Plan, crew: Crew, orders: Orders) -> RunResult:
     run = crew.store.run(plan.run)
     # a run ends once: if somebody else has ended it (who took it for dead), that is what is told
     tell(crew.observers, RunEnded(run.state, run.reason, run.ended or ended.at))
-    return RunResult(run, codes)
+    steps = [one.check.id for one in plan.checks if one.step is not None]
+    return RunResult(run, codes, len(steps) * len(plan.servers) - len(plan.answers))
 
 
 def _ask_everyone(plan: Plan, crew: Crew, orders: Orders) -> Mapping[FailOn, int]:
@@ -111,6 +114,7 @@ def _planned(plan: Plan, crew: Crew, orders: Orders) -> RunPlanned:
         at=crew.clock(),
         engineer=orders.engineer,
         titles=tuple(one.check.title for one in plan.checks),
+        item=listed.item,
     )
 
 

@@ -15,6 +15,7 @@ from maintops.domain.outcomes import Cell, Outcome, Severity
 from maintops.domain.ports import Memory, Remembered, Sighting, Store, Verdict
 from maintops.domain.records import record_id
 from maintops.domain.runs import Progressed, RunEnded, RunState, ServerAnswered
+from maintops.domain.steps import Evidence, StepAnswer
 from maintops.errors import StoreError, UsageError
 from tests.store_samples import NOW, bad, judging, keep, later, ok, plan, record
 
@@ -511,3 +512,44 @@ def test_the_points_of_a_trend_are_remembered(store: Store) -> None:
     verdict = Verdict(record("r1", "r1-0001", "web1", [ok()]), {"FS-010": {"/": remembered}})
     store.commit("r1", "r1-0001", "web1", lambda memory: verdict, b"", NOW)
     assert store.memory("web1").facts == {"FS-010": {"/": remembered}}
+
+
+# --- steps by hand ---------------------------------------------------------------------------------------------------
+
+
+def test_an_answer_is_an_event_even_after_the_runs_end(store: Store) -> None:
+    store.begin(plan())
+    proof = (Evidence("x.jpg", "ab" * 32, 7),)
+    first = StepAnswer("web1", "OV-910", "ana", later(seconds=1), choice="clean", note="\ud800", evidence=proof)
+    store.append("r1", first)
+    store.append("r1", RunEnded(RunState.FINISHED, "", later(seconds=2)))
+    second = StepAnswer("web2", "OV-920", "ana", later(seconds=3), reading=4.5)
+    third = StepAnswer("web1", "OV-910", "ben", later(seconds=4), skipped="no ladder")
+    store.append("r1", second)
+    store.append("r1", third)
+    store.append("r1", RunEnded(RunState.INTERRUPTED, "late", later(seconds=5)))
+    run = store.run("r1")
+    assert (run.state, run.ended) == (RunState.FINISHED, later(seconds=2))
+    assert run.steps == {("web1", "OV-910"): third, ("web2", "OV-920"): second}
+    assert store.events("r1")[1] == first
+    assert len(store.events("r1")) == 5
+
+
+def test_evidence_is_kept_by_what_it_holds(store: Store) -> None:
+    body = bytes(range(256)) * 9
+    digest = store.keep_evidence(body)
+    assert digest == hashlib.sha256(body).hexdigest()
+    assert store.keep_evidence(body) == digest
+    store.keep_evidence(b"other")
+    assert store.evidence(digest) == store.evidence(digest[:12]) == body
+    with pytest.raises(UsageError, match="no evidence"):
+        store.evidence("zz")
+
+
+def test_further_parts_of_a_record_follow_the_planned_ones(store: Store) -> None:
+    store.begin(plan())
+    for id, server in (("r1-0001.2", "web1"), ("r1-0002", "web2"), ("r1-0001", "web1")):
+        verdict = Verdict(record("r1", id, server, [ok()], item="OV-1"))
+        assert store.commit("r1", id, server, lambda memory, verdict=verdict: verdict, b"", NOW) is not None
+    assert [one.id for one in store.records(run="r1")] == ["r1-0001", "r1-0002", "r1-0001.2"]
+    assert store.record("r1-0001.2").item == "OV-1"

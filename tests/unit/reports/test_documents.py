@@ -43,6 +43,7 @@ def test_a_run_has_the_promised_shape() -> None:
         "title": "Daily check",
         "version": "9f2c41d7" * 8,
         "service": "inspection",
+        "item": None,
         "engineer": "Wang Li",
         "started": "2026-03-02T07:30:00.000Z",
         "ended": "2026-03-02T07:30:12.500Z",

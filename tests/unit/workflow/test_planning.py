@@ -3,7 +3,7 @@ import pytest
 from maintops.domain.checklists import Check
 from maintops.domain.servers import Server
 from maintops.errors import NothingSelected, UsageError
-from maintops.workflow.planning import choose_engines, inventory_become, plan_run, select_checks
+from maintops.workflow.planning import choose_engines, inventory_become, plan_run, select_items
 from tests.unit.workflow.samples import Canned, catalogue, checklist
 
 SSH, ANSIBLE = Canned([], "ssh"), Canned([], "ansible")
@@ -116,10 +116,10 @@ def test_a_check_hands_its_probe_the_checklists_parameters():
 
 def test_tags_and_ids_select():
     listed = checklist(command("A-100", tags=("disk",)), command("A-200", tags=("net",)), command("A-300"))
-    assert [check.id for check in select_checks(listed, ["net", "A-300"])] == ["A-200", "A-300"]
-    assert len(select_checks(listed, [])) == 3
+    assert [check.id for check in select_items(listed, ["net", "A-300"])] == ["A-200", "A-300"]
+    assert len(select_items(listed, [])) == 3
     with pytest.raises(UsageError, match=r"'nett'.*disk, net"):
-        select_checks(listed, ["net", "nett"])
+        select_items(listed, ["net", "nett"])
 
 
 def test_no_server_is_nothing_selected():

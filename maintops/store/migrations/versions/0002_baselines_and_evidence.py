@@ -1,4 +1,4 @@
-"""What has been accepted as right."""
+"""What has been accepted as right, and files that prove what was done."""
 
 import sqlalchemy as sa
 from alembic import op
@@ -10,7 +10,12 @@ WORD = sa.Text().with_variant(sa.Text(collation="C"), "postgresql")
 
 
 def upgrade() -> None:
-    """Makes the table of baselines."""
+    """Makes the tables of baselines and of evidence."""
+    op.create_table(
+        "evidence",
+        sa.Column("id", WORD, primary_key=True),
+        sa.Column("body", sa.LargeBinary, nullable=False),
+    )
     op.create_table(
         "baselines",
         sa.Column("server", WORD, primary_key=True),

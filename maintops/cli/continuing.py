@@ -1,0 +1,72 @@
+"""maintops run continue: what a person carried out becomes part of a run's records."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from maintops.cli.asking import Desk, ask_all
+from maintops.cli.output import heard_or_not, say
+from maintops.errors import UsageError
+
+if TYPE_CHECKING:
+    from maintops.domain.runs import Run
+    from maintops.domain.steps import StepAnswer
+    from maintops.wiring import House
+    from maintops.workflow.continuing import Waiting
+
+
+def go_on(chosen: House, run: str, answers: Path | None, format: str, output: Path | None) -> int:
+    """Asks for the steps of a run that wait for a person (or takes them from a file), shows the run as it is then, and
+    returns its exit code."""
+    from maintops.cli.reporting import show_run
+    from maintops.domain.outcomes import FailOn, exit_code
+    from maintops.reports.results import complete
+
+    found, open_ones = chosen.waiting(run)
+    if answers is not None:
+        chosen.answer(found, answers)
+    else:
+        answer_at_terminal(chosen, found, open_ones)
+    level = FailOn(chosen.settings.fail_on)
+    with heard_or_not():
+        show_run(chosen, found, format, output, level)
+    whole = complete(found, chosen.store.records(run=found.id))
+    code = exit_code((cell for record in whole for cell in record.cells), level)
+    chosen.close()
+    return code
+
+
+def answer_at_terminal(chosen: House, run: Run, open_ones: list[Waiting]) -> None:
+    """Asks step by step. Raises UsageError where nobody is there to be asked, or nobody signs for the answers."""
+    if not open_ones:
+        chosen.answer(run, [])  # an earlier session may have ended between its last answer and the record
+        say(f"no step of {run.id} waits for a person")
+        return
+    if not sys.stdin.isatty():
+        left = f"{len(open_ones)} steps of {run.id} wait for a person"
+        raise UsageError(f"{left}: call this at a terminal, or give --answers FILE")
+    if not chosen.settings.by:
+        raise UsageError("who answers? Give --by ENGINEER (or set MAINTOPS_BY)")
+    desk = Desk(chosen.settings.by, _read, say, chosen.keep_evidence, chosen.clock)
+    parts = chosen.answer(run, _until_interrupted(ask_all(open_ones, desk)))
+    say(f"kept in {', '.join(one.id for one in parts)}" if parts else "nothing was answered")
+
+
+def _read(prompt: str) -> str:
+    sys.stderr.write(prompt)
+    sys.stderr.flush()
+    line = sys.stdin.readline()
+    if not line:
+        raise EOFError
+    return line
+
+
+def _until_interrupted(answers: Iterator[StepAnswer]) -> Iterator[StepAnswer]:
+    """Ctrl-C ends the asking, and what was answered is kept."""
+    try:
+        yield from answers
+    except KeyboardInterrupt:
+        say("\nstopped; what was answered is kept (go on: maintops run continue)")

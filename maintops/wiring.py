@@ -8,7 +8,7 @@ from __future__ import annotations
 import contextlib
 import importlib
 import os
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from functools import cached_property
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
     from maintops.domain.checklists import Checklist, Step
     from maintops.domain.followups import FollowUp
-    from maintops.domain.ports import Clock, Observer, Runner, Store
+    from maintops.domain.ports import Clock, Contact, Observer, Runner, Store
     from maintops.domain.records import ServiceRecord
     from maintops.domain.runs import Run
     from maintops.domain.servers import Server
@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from maintops.workflow.accepting import Accepted
     from maintops.workflow.continuing import Waiting
     from maintops.workflow.examining import Examined
+    from maintops.workflow.probing import Captured
     from maintops.workflow.running import RunResult
     from maintops.workflow.stopping import Stopping
 
@@ -261,7 +262,8 @@ class House:
             steps = {one.step.id: one.step for one in plan.checks if one.step is not None}
             given = self._read_answers(answers, steps, [one.server.name for one in plan.servers])
             plan = replace(plan, answers={(one.server, one.step): one for one in given})
-        crew = Crew(self.store, runners, self._ansible, self.clock, this_process(), tuple(observers))
+        contact = self.contact if any(one.inquiries for one in plan.servers) else None
+        crew = Crew(self.store, runners, self._ansible, self.clock, this_process(), tuple(observers), contact)
         orders = Orders(self.settings.forks, self.settings.by, stopping or Stopping(None, self.clock))
         self.store.prune_answers(self.clock() - timedelta(days=self.settings.keep_answers_days))
         return carry_out(plan, crew, orders)
@@ -271,6 +273,20 @@ class House:
         from maintops.files.answers import read_answers
 
         return read_answers(path, Wanted(steps, servers, self.settings.by, self.clock()), self.store.keep_evidence)
+
+    @cached_property
+    def contact(self) -> Contact:
+        """Who asks management controllers."""
+        from maintops.runners.bmcs import BmcContact
+
+        return BmcContact(self.clock)
+
+    def capture(self, probe: str, parameters: Mapping[str, Any], limit: str | None = None) -> Iterator[Captured]:
+        """Asks the inventory's servers one probe's question and keeps nothing; what they answer, as it arrives."""
+        from maintops.workflow.probing import capture
+
+        servers = self.servers(limit)
+        return capture(probe, parameters, servers, self.catalogue, self.runners, self.contact, self.settings.engine)
 
     def waiting(self, run: str) -> tuple[Run, list[Waiting]]:
         """A run, and its steps that wait for a person."""

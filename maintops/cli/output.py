@@ -80,29 +80,37 @@ def show_fields(format: Format, document: dict[str, Any], skip: Iterable[str] = 
             print(f"{name.replace('_', ' '):<{width}}  {visible(_text(value))}")
 
 
+def write_bytes(content: bytes, file: Path) -> None:
+    """Bytes to a file, whole or not at all and readable by its owner alone."""
+    try:
+        _replace(file, content)
+    except OSError as error:
+        raise MaintopsError(f"cannot write {file}: {error.strerror}") from None
+
+
 def write(text: str, file: Path | None) -> None:
     """Text to a file, whole or not at all and readable by its owner alone; or to standard output."""
     if file is None:
         sys.stdout.write(text if text.endswith("\n") else text + "\n")
         return
     try:
-        _replace(file, text)
+        _replace(file, text.encode("utf-8"))
     except OSError as error:
         raise MaintopsError(f"cannot write {file}: {error.strerror}") from None
 
 
-def _replace(file: Path, text: str) -> None:
+def _replace(file: Path, content: bytes) -> None:
     import tempfile
 
     if _is_stream(file):
-        with file.open("a", encoding="utf-8") as stream:
-            stream.write(text)
+        with file.open("ab") as stream:
+            stream.write(content)
         return
     file = file.resolve()  # a link stays one
     handle, temporary = tempfile.mkstemp(dir=file.parent, prefix=f".{file.name}.")
     try:
-        with os.fdopen(handle, "w", encoding="utf-8") as stream:
-            stream.write(text)
+        with os.fdopen(handle, "wb") as stream:
+            stream.write(content)
             stream.flush()
             os.fsync(stream.fileno())
         Path(temporary).replace(file)

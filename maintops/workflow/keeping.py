@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import timedelta
 from types import MappingProxyType
 
@@ -42,7 +42,7 @@ WAITS = "it waits for a person: maintops run continue"
 
 @dataclass(frozen=True, slots=True)
 class Crew:
-    """Who and what carries a run out. `contacts` ask management controllers, by reach."""
+    """Who and what carries a run out. `contact` asks management controllers."""
 
     store: Store
     runners: Mapping[str, Runner]
@@ -50,7 +50,7 @@ class Crew:
     clock: Clock
     owner: Owner
     observers: Sequence[Observer] = ()
-    contacts: Mapping[str, Contact] = field(default_factory=dict)
+    contact: Contact | None = None
 
 
 Previews = Mapping[str, Mapping[str, Preview]]

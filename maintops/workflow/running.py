@@ -121,10 +121,9 @@ def _planned(plan: Plan, crew: Crew, orders: Orders) -> RunPlanned:
 def _arriving(plan: Plan, crew: Crew, orders: Orders, keeper: Keeper) -> Iterator[Delivery | Told]:
     """What every engine and every contact brings, as it arrives; signs of life are kept on the way."""
     sources: list[Iterator[Delivery | Told | Pulse]] = []
-    for reach, contact in crew.contacts.items():
-        inquiries = [one for planned in plan.servers for one in planned.inquiries if one.reach == reach]
-        if inquiries:
-            sources.append(contact.inquire(inquiries, forks=orders.forks, stop=orders.stopping.reason))
+    inquiries = [one for planned in plan.servers for one in planned.inquiries]
+    if inquiries and crew.contact is not None:
+        sources.append(crew.contact.inquire(inquiries, forks=orders.forks, stop=orders.stopping.reason))
     for name, runner in crew.runners.items():
         trips = [one.trip for one in plan.servers if one.engine == name and one.asking.scripts]
         if trips:

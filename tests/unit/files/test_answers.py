@@ -81,11 +81,11 @@ steps:
 """
     assert told(tmp_path, text) == [
         "2:5: is not a time with a zone, such as 2026-03-01T09:00:00Z",
-        '4:3: "web3" is no server of this run; did you mean "web1" or "web2"?',
+        '4:3: "web3" is no server of this run; did you mean "web2"?',
         "5:5: OV-910 must be clean or missing, not 'dirty'",
         '7:5: "OV-911" is no step of this run; did you mean "OV-910"?',
         "8:5: OV-920 is 5000 W, which cannot be: a number of W from 0 to 3000",
-        f"8:41: there is no file {tmp_path / 'nowhere.jpg'}",
+        f"8:40: there is no file {tmp_path / 'nowhere.jpg'}",
     ]
 
 

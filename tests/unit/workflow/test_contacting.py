@@ -67,7 +67,7 @@ def go(checks, said=(), variables=BMC, *, answered=True, stopping=None):
     scripts = plan.servers[0].trip.scripts
     runner.items = [delivery("web1", *[Reply(stream(script)) for script in scripts])] if answered and scripts else []
     store, contact = MemoryStore(), Said(said)
-    crew = Crew(store, {"ssh": runner}, CannedPreviews(), lambda: START, OWNER, (), {"redfish": contact})
+    crew = Crew(store, {"ssh": runner}, CannedPreviews(), lambda: START, OWNER, (), contact)
     result = carry_out(plan, crew, Orders(stopping=stopping or Stopping()))
     (record,) = store.records(run="r1")
     return {cell.check: cell for cell in record.cells}, result.codes[FailOn.CRITICAL], contact

@@ -200,8 +200,8 @@ def _check(check: Mapping[str, Any], file: Path) -> Check:
         action=check.get("action", ""),
         tags=tuple(check.get("tags", ())),
         probe=check.get("probe"),
-        command=check.get("command"),
-        parser=check.get("parse", "text") if "command" in check else None,
+        command=check.get("command") or _goss(check, file),
+        parser=check.get("parse", "text") if "command" in check else "goss" if "goss" in check else None,
         subject=check.get("subject"),
         playbook=_playbook(check, file),
         role=check.get("role"),
@@ -217,6 +217,12 @@ def _playbook(check: Mapping[str, Any], file: Path) -> str | None:
     from maintops.files.references import playbook_path
 
     return str(playbook_path(file, check["playbook"])) if "playbook" in check else None
+
+
+def _goss(check: Mapping[str, Any], file: Path) -> str | None:
+    from maintops.files.references import goss_command, goss_path
+
+    return goss_command(read_document(goss_path(file, check["goss"])).value) if "goss" in check else None
 
 
 def _timeout(check: Mapping[str, Any]) -> float:

@@ -6,7 +6,9 @@ wrong type is passed over, the schema has named it already.
 
 from __future__ import annotations
 
+import json
 import re
+import shlex
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import islice
@@ -17,8 +19,8 @@ from maintops.domain import durations
 from maintops.domain.checklists import Checklist
 from maintops.domain.outcomes import Severity
 from maintops.domain.parameters import RESERVED, source, unfit
-from maintops.errors import Mistake
-from maintops.files.documents import MOST_MISTAKES, Document, Trail
+from maintops.errors import ConfigurationError, Mistake
+from maintops.files.documents import MOST_MISTAKES, Document, Trail, read_document
 from maintops.files.schemas import DURATION, LONGEST_TIMEOUT
 from maintops.files.wording import hint, quoted
 from maintops.probes.contract import Parameter, Parser, Probe
@@ -136,6 +138,7 @@ def _check(
         key = "probe" if isinstance(check.get("probe"), str) else "parse"
         yield document.mistake((*path, key), str(error.args[0]))
     yield from _playbook(document, path, check)
+    yield from _goss(document, path, check)
     yield from _timeout(document, path, check)
     yield from _parameters(document, path, check, known, defaults)
     yield from _rules(document, path, check, known, defaults)
@@ -157,6 +160,8 @@ def _known(check: Mapping[str, Any], catalogue: Catalogue) -> Known:
     if isinstance(check.get("command"), str):
         parse = check.get("parse", "text")
         return Known(f"the parser {parse}", catalogue.parser(parse).facts if isinstance(parse, str) else None)
+    if isinstance(check.get("goss"), str):
+        return Known("goss", catalogue.parser("goss").facts)
     if "playbook" in check or "role" in check:
         return Known("a playbook or role", CONTENT_FACTS)
     return Known("", None)
@@ -167,6 +172,43 @@ def _playbook(document: Document, path: Trail, check: Mapping[str, Any]) -> Iter
     if isinstance(name, str) and playbook_path(Path(document.file), name) is None:
         message = f"there is no playbook {quoted(name)} beside this checklist or in ../playbooks"
         yield document.mistake((*path, "playbook"), message)
+
+
+def _goss(document: Document, path: Trail, check: Mapping[str, Any]) -> Iterator[Mistake]:
+    name = check.get("goss")
+    if not isinstance(name, str):
+        return
+    here = (*path, "goss")
+    file = goss_path(Path(document.file), name)
+    try:
+        if not file.is_file():
+            yield document.mistake(here, f"there is no goss file {quoted(name)} beside this checklist")
+            return
+    except (OSError, ValueError):
+        yield document.mistake(here, f"{quoted(name)} is not a name that a file can have")
+        return
+    try:
+        found = read_document(file)
+    except ConfigurationError as error:
+        yield from error.mistakes
+        return
+    if not isinstance(found.value, dict):
+        yield found.mistake((), "a goss file holds resources by type: file: {…}, service: {…}")
+    elif "gossfile" in found.value:
+        yield found.mistake(("gossfile",), "only this one file travels; name the others in checks of their own")
+    elif "{{" in json.dumps(found.value):
+        yield found.mistake((), "goss's templates are not rendered; write the values themselves")
+
+
+def goss_path(checklist: Path, name: str) -> Path:
+    """Where a check's goss file lies: beside its checklist."""
+    return checklist.absolute().parent / name
+
+
+def goss_command(resources: Any) -> str:
+    """The command that hands resources to goss on a server, in JSON, which goss reads as it reads YAML."""
+    text = json.dumps(resources, separators=(",", ":"), ensure_ascii=True)
+    return f"printf %s {shlex.quote(text)} | goss --gossfile - validate --format json --no-color"
 
 
 def _timeout(document: Document, path: Trail, check: Mapping[str, Any]) -> Iterator[Mistake]:

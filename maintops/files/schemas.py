@@ -10,7 +10,7 @@ from maintops.domain.outcomes import Severity
 SERVICES = ("hardware-maintenance", "software-upgrade", "fault-handling", "inspection")
 RHYTHMS = ("day", "week", "month", "quarter", "half-year", "year")
 EVIDENCE = ("photo", "file", "reading")
-KINDS = ("probe", "command", "playbook", "role")
+KINDS = ("probe", "command", "playbook", "role", "goss")
 """The ways in which a check can observe; it has exactly one of them."""
 
 # `(?!\n)$` is the very end for Python too, whose `$` also matches before a last line break.
@@ -135,6 +135,7 @@ def _check() -> Schema:
             "command": _text("A command line of sh whose output is read by `parse`."),
             "parse": _text("How a command's output is read: text, lines, json, jc:NAME or a plug-in's parser."),
             "subject": _text("The fact that names the subject, where the output is a list of objects."),
+            "goss": _text("A goss file beside this checklist; each of its tests becomes a result."),
             "playbook": _text("A playbook that is run in check mode; what it would change is a finding."),
             "role": _pattern(ROLE, "A role that is run in check mode.", "is not a role's name"),
             "parameters": {

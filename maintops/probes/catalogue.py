@@ -10,7 +10,7 @@ from types import MappingProxyType
 from typing import TypeVar
 
 from maintops.errors import UsageError
-from maintops.probes.commands import PARSERS, parser_named
+from maintops.probes.commands import FOREIGN, PARSERS, parser_named
 from maintops.probes.contract import Parser, Probe
 
 BUILT_IN = (
@@ -102,7 +102,7 @@ class Catalogue:
         for name, probe in probes.items():
             _admit(name, probe, Probe, _module(name) if name in BUILT_IN else None, name in self.probes)
         for name, parser in parsers.items():
-            taken = name in self.parsers or name.startswith("jc:")
+            taken = name in self.parsers or name in FOREIGN or name.startswith("jc:")
             _admit(name, parser, Parser, "maintops.probes.commands" if taken else None, taken)
         added = {name: self.probes[name] for name in self.probes if name not in BUILT_IN} | dict(probes)
         return Catalogue(_Probes(added), MappingProxyType({**self.parsers, **parsers}))

@@ -1,13 +1,15 @@
 """Checks by a command of the checklist's author, and the parsers that read its output.
 
 A parser gives the facts of one subject, the server: `text`, `lines`, `json` and `jc:NAME` (the parsers of the jc
-library). With `subject` a list of objects becomes one subject each, named by that fact of theirs.
+library); or it is one of FOREIGN, which read other tools' results. With `subject` a list of objects becomes one subject
+each, named by that fact of theirs.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping
 from difflib import get_close_matches
+from importlib import import_module
 from typing import Any
 
 from maintops.domain.answers import Answer, Measured, Reading, SubjectFacts, UnreadableAnswer
@@ -17,6 +19,10 @@ from maintops.probes.json_answers import load_json, plain
 
 ITEMS = "items"
 """The fact that holds a list whose objects are not subjects."""
+
+FOREIGN = ("goss", "inspec", "lynis", "nagios", "prometheus", "xccdf")
+"""Parsers of other tools' own results, each the PARSER of a module NAME_results. They give subjects, and most of them
+rules."""
 
 _ENDING: Mapping[str, Fact] = {
     "exit_status": Fact("int", "the command's exit status; 128 and more: it was ended by a signal"),
@@ -45,9 +51,12 @@ def parser_named(name: str, others: Collection[str] = ()) -> Parser:
     names that it may suggest."""
     if name in PARSERS:
         return PARSERS[name]
+    if name in FOREIGN:
+        parser: Parser = import_module(f"maintops.probes.{name}_results").PARSER
+        return parser
     if name.startswith("jc:"):
         return _jc_parser(name.removeprefix("jc:"))
-    known = list(dict.fromkeys([*PARSERS, *others]))
+    known = list(dict.fromkeys([*PARSERS, *FOREIGN, *others]))
     near = get_close_matches(name, known, n=3, cutoff=0.5)
     hint = f"did you mean {' or '.join(near)}?" if near else f"there are {', '.join(known)} and jc:NAME"
     raise LookupError(f"there is no parser {name!r}; {hint}")

@@ -86,11 +86,9 @@ class Probe:
 @dataclass(frozen=True, slots=True)
 class Parser:
     """Reads a command's output. `facts` as in Probe where known beforehand; None: they depend on the output. `rules`
-    judge it where the check has none of its own: for tools whose results are judged already. `subject` names the fact
-    that names the subject where the check says nothing."""
+    judge it where the check has none of its own: for tools whose results are judged already."""
 
     name: str
     read: Callable[[Answer], Reading]
     facts: Mapping[str, Fact] | None = None
     rules: tuple[Rule, ...] = ()
-    subject: str | None = None

@@ -16,8 +16,9 @@ from maintops.domain.records import ServiceRecord
 from maintops.domain.trends import Points, extended
 from maintops.probes.contract import Presence
 from maintops.rules.filters import is_number
-from maintops.rules.judging import Judgement, Past, judge
+from maintops.rules.judging import Judgement, Past, compile_rules, judge
 from maintops.workflow.planning import CheckPlan
+from maintops.workflow.reading import TASK_RULES
 
 _LARGEST_POINT = 1e21
 
@@ -63,6 +64,8 @@ def _judge_check(
         return Judged((Cell(check, None, Outcome.NOT_MEASURED, message=reading.why),))
     if isinstance(reading, Skipped):
         return Judged((Cell(check, None, Outcome.SKIPPED, message=reading.why),))
+    if plan.probe is None:
+        plan = replace(plan, rules=compile_rules(TASK_RULES))
     return _judge_measured(plan, reading, values, memory, record, now)
 
 

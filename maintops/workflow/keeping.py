@@ -94,7 +94,8 @@ class Keeper:
             read = read_delivery(planned, self._plan.checks, delivery)
         readings: dict[str, Reading | Cell] = dict(read.readings)
         for check, servers in previews.items():
-            readings[check] = read_preview(check, servers.get(planned.server.name), stopped)
+            split = not self._checks[check].check.rules
+            readings[check] = read_preview(check, servers.get(planned.server.name), stopped, split=split)
         for one in planned.asking.inquiries:
             readings[one.check] = self._inquired(planned, one.check, told.get(one.check), stopped)
         for plan in self._steps:

@@ -166,7 +166,8 @@ def select_items(checklist: Checklist, tags: Sequence[str]) -> tuple[Check | Ste
 
 def plan_check(check: Check, catalogue: Catalogue) -> CheckPlan:
     """A check with its probe found and its rules compiled. The checklist was linted: nothing is unknown here."""
-    return CheckPlan(check, _probe(check, catalogue), compile_rules(check.rules))
+    own = check.rules or (catalogue.parser(check.parser).rules if check.parser is not None else ())
+    return CheckPlan(check, _probe(check, catalogue), compile_rules(own))
 
 
 def plan_step(step: Step) -> CheckPlan:

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from maintops.domain.answers import Answer, NotMeasured, Reading, Skipped, UnreadableAnswer
+from maintops.domain.answers import Answer, Measured, NotMeasured, Reading, Skipped, SubjectFacts, UnreadableAnswer
+from maintops.domain.checklists import Rule
 from maintops.domain.durations import spoken
-from maintops.domain.outcomes import Cell, Outcome
-from maintops.domain.ports import Delivery, Failure, FailureKind, Preview, Reply, Told
+from maintops.domain.outcomes import Cell, Outcome, Severity
+from maintops.domain.ports import Delivery, Failure, FailureKind, Preview, Previewed, Reply, Told
 from maintops.script.reading import Header, Heard, hear
 from maintops.workflow.planning import CheckPlan, ServerPlan
+
+_LONGEST_DIFF = 4000
 
 MOST_SUBJECTS = 1000
 """More subjects than a check can sensibly have: a server that names more is not believed."""
@@ -144,8 +148,17 @@ def _failed(check: CheckPlan, why: str, answer: Answer) -> Cell:
     return Cell(check.check.id, None, Outcome.FAILED, message=why, evidence=excerpt.decode("utf-8", "replace"))
 
 
-def read_preview(check: str, preview: Preview | None, stopped: str | None) -> Cell:
-    """The cell of a playbook check: changed means that the server is not as the content wants it."""
+TASK_RULES = (Rule("changed", Severity.WARNING, "{{ subject }} {{ task }}: Ansible would change something"),)
+"""What judges tasks that carry ids of their own."""
+
+_TASK_ID = re.compile(r"\s*(?:\S+ : )?([0-9]{2}-[0-9]{3})\b[:\s]*(.*)", re.DOTALL)
+"""A task's name that begins with an id (10-020: …), with its role's name before it or not: a habit of maintenance
+roles, in which `changed` stands for a finding."""
+
+
+def read_preview(check: str, preview: Preview | None, stopped: str | None, *, split: bool = False) -> Reading | Cell:
+    """The cell of a playbook check: changed means that the server is not as the content wants it. With `split`, content
+    whose tasks carry ids is read as one subject per id."""
     if preview is None:
         why = stopped or "Ansible did not account for this server"
         return Cell(check, None, Outcome.NOT_REACHED if stopped else Outcome.UNKNOWN, message=why)
@@ -153,7 +166,34 @@ def read_preview(check: str, preview: Preview | None, stopped: str | None) -> Ce
         table = _BEGUN if preview.tasks else _UNANSWERED
         outcome = Outcome.FAILED if preview.failure.kind is FailureKind.OVERTIME else table[preview.failure.kind]
         return Cell(check, None, outcome, message=preview.failure.why)
+    if split and not any(task.status == "failed" for task in preview.tasks):
+        subjects = _tasks(preview)
+        if subjects:
+            return Measured(subjects)
     return _previewed(check, preview)
+
+
+def _tasks(preview: Preview) -> tuple[SubjectFacts, ...]:
+    """One subject per id of the tasks that ran; several tasks may share an id. Not called where one failed: what comes
+    behind it was not looked at, and must not read as gone."""
+    found: dict[str, list[tuple[str, Previewed]]] = {}
+    for task in preview.tasks:
+        named = _TASK_ID.fullmatch(task.task)
+        if named and task.status != "skipped":
+            found.setdefault(named[1], []).append((named[2].strip(), task))
+    return tuple(_task(id, tasks) for id, tasks in found.items())
+
+
+def _task(id: str, tasks: Sequence[tuple[str, Previewed]]) -> SubjectFacts:
+    changed = [one for one in tasks if one[1].status == "changed"]
+    title = (changed or tasks)[0][0]
+    if not changed and any(task.message.startswith("not previewable") for _, task in tasks):
+        return SubjectFacts(id, why_not=f"{title}: check mode cannot tell")
+    facts: dict[str, object] = {"task": title, "changed": bool(changed)}
+    diff = "".join(task.diff for _, task in changed)
+    if diff:
+        facts["diff"] = diff[:_LONGEST_DIFF]
+    return SubjectFacts(id, facts, frozenset({"diff"} - facts.keys()))
 
 
 def _previewed(check: str, preview: Preview) -> Cell:

@@ -216,7 +216,7 @@ steps:
         "15:16: cannot be understood: unexpected 'end'",
         '15:37: must be info, warning or critical; "worst" is not',
         "15:53: must not be empty",
-        "16:5: a check has exactly one of probe, command, playbook, role",
+        "16:5: a check has exactly one of probe, command, playbook, role, goss",
         "18:12: there is no probe 'nosuch'",
         '21:10: duplicate id "HW-020" (first on line 16)',
         "21:36: must be text, not a whole number; put it in quotes",

@@ -205,7 +205,7 @@ def test_a_yaml_bomb_is_unreadable():
     ("name", "hint"),
     [
         ("txt", "did you mean text?"),
-        ("zzz", "there are text, lines, json and jc:NAME"),
+        ("zzz", "there are text, lines, json, goss, inspec, lynis, nagios, prometheus, xccdf and jc:NAME"),
         ("jc:passwdd", "did you mean jc:passwd"),
         ("jc:ls-s", "reads a whole answer"),
         ("jc:", "jc has no parser ''.* answer$"),

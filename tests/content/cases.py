@@ -40,6 +40,24 @@ class Case:
         return "-".join(filter(None, (self.check, self.name))).lower()
 
 
+@dataclass(frozen=True)
+class StepCase:
+    """The same for a step that a person carries out: `fires` and `silent` are answers as a file of answers has them."""
+
+    check: str
+    fires: tuple[Mapping[str, Any], ...]
+    silent: tuple[Mapping[str, Any], ...]
+    says: str
+    severity: str = "warning"
+    name: str = ""
+    variables: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def id(self) -> str:
+        """As in Case."""
+        return "-".join(filter(None, (self.check, self.name))).lower()
+
+
 def told(text: str, *, status: int | None = 0, stderr: str = "") -> Told:
     """What one command printed."""
     return Told(text.encode(), status, stderr.encode())

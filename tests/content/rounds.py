@@ -17,7 +17,7 @@ from maintops.domain.ports import Delivery, Pulse, Script, Stop, Trip
 from maintops.domain.servers import Server
 from maintops.runners.replay import ReplayRunner
 from maintops.wiring import House
-from tests.content.cases import Case, Told
+from tests.content.cases import Case, StepCase, Told
 from tests.unit.script.framing import Told as Framed
 from tests.unit.script.framing import framed
 
@@ -62,11 +62,12 @@ class Round:
     cells: Mapping[str, Mapping[str, list[Mapping[str, Any]]]]
 
 
-def play(checklist: str, cases: Sequence[Case], folder: Path, patch: pytest.MonkeyPatch) -> Round:
+def play(checklist: str, cases: Sequence[Case | StepCase], folder: Path, patch: pytest.MonkeyPatch) -> Round:
     """Runs a checklist as often as the longest case needs, ten days apart; what the last run said."""
     tellings = {f"{one.id}-{kind}": getattr(one, kind) for one in cases for kind in ("fires", "silent")}
     check = {f"{one.id}-{kind}": one.check for one in cases for kind in ("fires", "silent")}
     hosts = {f"{one.id}-{kind}": dict(one.variables) or None for one in cases for kind in ("fires", "silent")}
+    (folder / "proof.jpg").write_bytes(b"a picture")
     (folder / "servers.yml").write_text(yaml.safe_dump({"all": {"hosts": hosts}}))
     rounds = max(len(telling) for telling in tellings.values())
     for number in range(rounds):
@@ -75,7 +76,10 @@ def play(checklist: str, cases: Sequence[Case], folder: Path, patch: pytest.Monk
             for server, telling in tellings.items()
             if len(telling) >= rounds - number
         }
-        last = _run(checklist, answers, BEGIN + number * BETWEEN, folder, patch)
+        said = {server: one for server, one in answers.items() if not isinstance(next(iter(one.values())), Told)}
+        asked = {server: {} if server in said else one for server, one in answers.items()}
+        (folder / "answers.yml").write_text(json.dumps({"by": "Erika", "steps": said}))
+        last = _run(checklist, asked, BEGIN + number * BETWEEN, folder, patch)
     return last
 
 
@@ -89,6 +93,7 @@ def _run(
     patch.setenv("MAINTOPS_DATABASE_URL", f"sqlite:///{folder / 'records.sqlite'}")
     result = folder / "result.json"
     words = ["run", checklist, "-i", str(folder / "servers.yml"), "--format", "json", "-o", str(result)]
+    words += ["--answers", str(folder / "answers.yml")]
     code = execute([*words, "--fail-on", "warning"])
     document = json.loads(result.read_text())
     cells: dict[str, dict[str, list[Mapping[str, Any]]]] = {}

@@ -8,14 +8,15 @@ from pathlib import Path
 
 import pytest
 
-from maintops.domain.checklists import Checklist
+from maintops.domain.checklists import Check, Checklist, Step
 from maintops.domain.outcomes import Outcome
 from maintops.wiring import House, shipped
-from tests.content.cases import Case
+from tests.content.cases import Case, StepCase
 from tests.content.rounds import Round, play
 
 FILES = sorted(Path(__file__).parent.glob("cases_*.py"))
-CASES: list[Case] = [case for file in FILES for case in import_module(f"tests.content.{file.stem}").CASES]
+MODULES = [import_module(f"tests.content.{file.stem}") for file in FILES]
+CASES: list[Case | StepCase] = [case for one in MODULES for case in [*one.CASES, *getattr(one, "STEPS", [])]]
 
 
 @cache
@@ -24,8 +25,14 @@ def checklists() -> list[Checklist]:
     return [one for one in house.checklists() if Path(one.file).parent == shipped("checklists")]
 
 
-def checklist_of(case: Case) -> str:
-    return next(one.name for one in checklists() if any(check.id == case.check for check in one.checks))
+def items(one: Checklist) -> dict[str, Check | Step]:
+    return {item.id: item for item in (*one.checks, *one.steps)}
+
+
+def checklist_of(case: Case | StepCase) -> str:
+    """The checklist whose own the check is: of those that have it the one that includes no other."""
+    fitting = sorted((len(one.includes), one.name) for one in checklists() if case.check in items(one))
+    return fitting[0][1]
 
 
 @pytest.fixture(scope="session")
@@ -39,16 +46,24 @@ def played(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Round]:
     return rounds
 
 
-def test_every_check_has_a_case() -> None:
-    ids = [check.id for one in checklists() for check in one.checks]
-    assert len(set(ids)) == len(ids), "an id stands in two checklists"
-    assert sorted(set(ids) - {one.check for one in CASES}) == []
-    assert sorted({one.check for one in CASES} - set(ids)) == []
+def test_every_check_and_step_has_a_case() -> None:
+    known: dict[str, Check | Step] = {}
+    for one in checklists():
+        for id, item in items(one).items():
+            assert known.setdefault(id, item) == item, f"{id} stands in two checklists and is not the same"
+    assert sorted(set(known) - {one.check for one in CASES}) == []
+    assert sorted({one.check for one in CASES} - set(known)) == []
     assert len({one.id for one in CASES}) == len(CASES)
+    assert len(known) >= 90
+
+
+def test_every_check_and_step_says_why_and_what_to_do() -> None:
+    bare = [id for one in checklists() for id, item in items(one).items() if not item.why or not item.action]
+    assert bare == []
 
 
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case.id)
-def test_it_speaks(case: Case, played: dict[str, Round]) -> None:
+def test_it_speaks(case: Case | StepCase, played: dict[str, Round]) -> None:
     cells = played[checklist_of(case)].cells[f"{case.id}-fires"][case.check]
     found = [one for one in cells if one["severity"] is not None]
     assert found, [(one["outcome"], one["message"]) for one in cells]
@@ -59,7 +74,7 @@ def test_it_speaks(case: Case, played: dict[str, Round]) -> None:
 
 
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case.id)
-def test_it_is_silent(case: Case, played: dict[str, Round]) -> None:
+def test_it_is_silent(case: Case | StepCase, played: dict[str, Round]) -> None:
     cells = played[checklist_of(case)].cells[f"{case.id}-silent"][case.check]
     assert {one["outcome"] for one in cells} == {"ok"}, [(one["outcome"], one["message"]) for one in cells]
     assert [one["message"] for one in cells if one["severity"] is not None] == []

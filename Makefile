@@ -63,6 +63,9 @@ lab-down:        ## take the lab down; its images stay
 system:
 	sh tests/lab/system.sh
 
+pages: $(VENV)/.dev  ## make the generated pages anew
+	$(BIN)/maintops checklist document -o docs/checks.md
+
 pins: $(VENV)/.dev   ## compute the pinned dependencies anew
 	sh tests/pins.sh $(BIN)
 

@@ -9,10 +9,11 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from maintops.cli.options import Format, ShowFormat, complete_checklist, house
-from maintops.cli.output import say, show_json, show_table
+from maintops.cli.output import say, show_json, show_table, write
+from maintops.domain.steps import wanted_words
 
 if TYPE_CHECKING:
-    from maintops.domain.checklists import Check, Checklist, Rule
+    from maintops.domain.checklists import Check, Checklist, Rule, Step
 
 USAGE = 64
 
@@ -28,6 +29,7 @@ def register(app: typer.Typer) -> None:
     group = typer.Typer(help="The checklists that can be run.", no_args_is_help=True)
     group.command("list")(list_checklists)
     group.command("show")(show_checklist)
+    group.command("document")(document)
     app.add_typer(group, name="checklist")
     app.command("lint")(lint)
     app.command("schema")(schema)
@@ -53,6 +55,20 @@ def show_checklist(
         return 0
     for line in _lines(chosen):
         print(line)
+    return 0
+
+
+def document(
+    checklists: Annotated[list[str] | None, typer.Argument(help="Names or files (default: all).")] = None,
+    output: Annotated[Path | None, typer.Option("-o", "--output", help="Write the page to this file.")] = None,
+) -> int:
+    """Make a page (Markdown) of what is checked, why, and what people do about a finding."""
+    from maintops.reports.checks import checks_page
+
+    chosen = house()
+    found = [chosen.checklist(name) for name in checklists] if checklists else chosen.checklists()
+    words = ["maintops checklist document", *(checklists or ()), *(["-o", str(output)] if output is not None else ())]
+    write(checks_page(found, " ".join(words)), output)
     return 0
 
 
@@ -91,12 +107,14 @@ def _summary(one: Checklist) -> dict[str, Any]:
 def _document(one: Checklist) -> dict[str, Any]:
     return _summary(one) | {
         "service": one.service,
+        "item": one.item or None,
+        "includes": list(one.includes),
         "hosts": one.hosts,
         "version": one.version,
         "file": one.file,
         "parameters": dict(one.parameters),
         "checks": [_check_document(check) for check in one.checks],
-        "steps": [{"id": step.id, "title": step.title, "manual": step.manual} for step in one.steps],
+        "steps": [_step_document(step) for step in one.steps],
     }
 
 
@@ -105,9 +123,24 @@ def _check_document(check: Check) -> dict[str, Any]:
         "id": check.id,
         "title": check.title,
         "why": check.why,
+        "action": check.action,
         "tags": list(check.tags),
         "asks": _asks(check),
         "rules": [_rule_document(rule) for rule in check.rules],
+    }
+
+
+def _step_document(step: Step) -> dict[str, Any]:
+    return {
+        "id": step.id,
+        "title": step.title,
+        "why": step.why,
+        "action": step.action,
+        "tags": list(step.tags),
+        "manual": step.manual,
+        "asks": wanted_words(step),
+        "evidence": step.evidence,
+        "rules": [_rule_document(rule) for rule in step.rules],
     }
 
 
@@ -136,11 +169,16 @@ def _lines(one: Checklist) -> list[str]:
     lines += [f"  parameter {name}: {value}" for name, value in one.parameters.items()]
     for check in one.checks:
         lines += ["", f"{check.id}  {check.title}", f"  {_asks(check)}"]
-        if check.why:
-            lines.append(f"  why: {check.why}")
-        for rule in check.rules:
-            asked = f" -> {rule.follow_up.title}" if rule.follow_up else ""
-            lines.append(f"  {rule.severity.value} when {rule.when}{asked}")
+        lines += _reasons(check)
     for step in one.steps:
-        lines += ["", f"{step.id}  {step.title}", f"  by hand: {step.manual}"]
+        lines += ["", f"{step.id}  {step.title}", f"  by hand: {step.manual}", f"  answer: {wanted_words(step)}"]
+        lines += _reasons(step)
     return [visible(line) for line in lines]
+
+
+def _reasons(item: Check | Step) -> list[str]:
+    lines = [f"  why: {item.why}"] if item.why else []
+    for rule in item.rules:
+        asked = f" -> {rule.follow_up.title}" if rule.follow_up else ""
+        lines.append(f"  {rule.severity.value} when {rule.when}{asked}")
+    return lines + ([f"  to do: {item.action}"] if item.action else [])

@@ -123,3 +123,8 @@ class Checklist:
     file: str = ""
     item: str = ""
     includes: tuple[str, ...] = ()
+
+    @property
+    def items(self) -> tuple[Check | Step, ...]:
+        """Its checks, and behind them its steps."""
+        return (*self.checks, *self.steps)

@@ -150,7 +150,7 @@ def plan_run(
 
 def select_items(checklist: Checklist, tags: Sequence[str]) -> tuple[Check | Step, ...]:
     """The checks, and behind them the steps, that have one of some ids or tags; all of them where none is given."""
-    items: tuple[Check | Step, ...] = (*checklist.checks, *checklist.steps)
+    items = checklist.items
     if not tags:
         return items
     ids = {one.id for one in items}

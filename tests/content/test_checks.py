@@ -10,6 +10,7 @@ import pytest
 
 from maintops.domain.checklists import Check, Checklist, Step
 from maintops.domain.outcomes import Outcome
+from maintops.reports.checks import checks_page
 from maintops.wiring import House, shipped
 from tests.content.cases import Case, StepCase
 from tests.content.rounds import Round, play
@@ -26,7 +27,7 @@ def checklists() -> list[Checklist]:
 
 
 def items(one: Checklist) -> dict[str, Check | Step]:
-    return {item.id: item for item in (*one.checks, *one.steps)}
+    return {item.id: item for item in one.items}
 
 
 def checklist_of(case: Case | StepCase) -> str:
@@ -60,6 +61,12 @@ def test_every_check_and_step_has_a_case() -> None:
 def test_every_check_and_step_says_why_and_what_to_do() -> None:
     bare = [id for one in checklists() for id, item in items(one).items() if not item.why or not item.action]
     assert bare == []
+
+
+def test_the_page_of_checks_is_current() -> None:
+    page = Path(__file__).parents[2] / "docs" / "checks.md"
+    made = checks_page(checklists(), "maintops checklist document -o docs/checks.md")
+    assert page.read_text(encoding="utf-8") == made, "make it anew: make pages"
 
 
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case.id)

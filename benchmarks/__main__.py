@@ -16,6 +16,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from benchmarks.contenders import BIN, Answers, Contender, contenders, environment
+from benchmarks.content import compare
 from benchmarks.measuring import Cost, measure
 from benchmarks.questions import COMMANDS
 from tests.lab.fleet import Fleet
@@ -29,7 +30,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
     parser.add_argument("--servers", type=int, default=50)
     parser.add_argument("--rounds", type=int, default=3)
-    parser.add_argument("--only", choices=["fleet", "replay", "help"], help="one table instead of all three")
+    parser.add_argument("--only", choices=["fleet", "replay", "help", "content"], help="one table instead of all")
     chosen = parser.parse_args()
     met = True
     with tempfile.TemporaryDirectory(prefix="maintops-bench-") as name:
@@ -40,6 +41,9 @@ def main() -> int:
             met &= _help(folder)
         if chosen.only in (None, "replay"):
             met &= _replay(folder)
+        if chosen.only in (None, "content"):
+            ratio = compare(folder, chosen.servers, max(chosen.rounds, 3))
+            met &= _judge(("monthly hardware check ÷ daily check, CPU", ratio, 1.5, False))
     return 0 if met else 1
 
 

@@ -274,6 +274,48 @@ def raid_degrades(machine: Machine) -> Iterator[str]:
 
 
 @contextmanager
+def a_port(machine: Machine) -> Iterator[str]:
+    """A second network port that is switched on and has a link; its name."""
+    machine.run(f"ip link set {SECOND} up && sleep 1 && grep -qx 1 /sys/class/net/{SECOND}/carrier")
+    try:
+        yield SECOND
+    finally:
+        machine.run(f"ip link set {SECOND} down")
+
+
+@contextmanager
+def port_loses_its_link(machine: Machine) -> Iterator[str]:
+    """The cable of the second port is pulled (the port has to be on); the port's name."""
+    machine.monitor("set_link", name="nic1", up=False)
+    try:
+        yield SECOND
+    finally:
+        machine.monitor("set_link", name="nic1", up=True)
+        machine.run(f"for _ in 1 2 3 4 5; do grep -qx 1 /sys/class/net/{SECOND}/carrier && break; sleep 1; done")
+
+
+FAILED_SUPPLY = "0x04 0x08 0x50 0x6f 0x01 0xff 0xff # power supply: failure detected"
+GOOD_SUPPLY = "0x04 0x08 0x50 0xef 0x01 0xff 0xff # the same, deasserted"
+"""Events in the form of `ipmitool sel add`: version, sensor type, sensor, event type and direction, three data bytes."""
+
+
+@contextmanager
+def bmc_logs_a_failure(machine: Machine) -> Iterator[str]:
+    """The BMC's event log says that a power supply has failed; what it calls it. Undone: the log says that it works
+    again, which takes nothing out of the log."""
+    _log(machine, FAILED_SUPPLY)
+    try:
+        yield "Power Supply"
+    finally:
+        _log(machine, GOOD_SUPPLY)
+
+
+def _log(machine: Machine, event: str) -> None:
+    machine.write("/root/event", event + "\n")
+    machine.run("ipmitool sel add /root/event && rm /root/event")
+
+
+@contextmanager
 def clock_steps(machine: Machine, seconds: int = 7200) -> Iterator[None]:
     """The clock is wrong from one moment to the next."""
     machine.run(f"systemctl stop systemd-timesyncd; date -s @$(($(date +%s) + {seconds})) >/dev/null")

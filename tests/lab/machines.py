@@ -149,6 +149,7 @@ class Machine(Inside):
             *("-kernel", str(self._image.kernel), "-initrd", str(self._image.initrd)),
             *("-append", "root=/dev/vda rw console=ttyS0 quiet net.ifnames=0"),
             *("-netdev", forward, "-device", "virtio-net-pci,netdev=n0,id=nic0"),
+            *("-netdev", "user,id=n1,restrict=on", "-device", "virtio-net-pci,netdev=n1,id=nic1"),
             *hardware,
             *("-drive", f"file={self.folder / 'nvme.img'},if=none,id=nv,format=raw"),
             *("-device", "nvme,id=nvme0,serial=LAB1,drive=nv"),

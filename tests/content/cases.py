@@ -23,7 +23,8 @@ class Case:
     `fires` and `silent` are answers of two servers, the oldest first: one that is asked several times (ten days lie
     between two rounds) has as many. The last answer of `fires` gives findings of no other severity than `severity`
     that say `says` among them, and the last of `silent` none at all. `variables` are the servers' inventory variables.
-    `name` tells apart the cases of one check.
+    `name` tells apart the cases of one check. With `baseline`, somebody accepts what was measured in the round before
+    the last.
     """
 
     check: str
@@ -33,6 +34,7 @@ class Case:
     severity: str = "warning"
     name: str = ""
     variables: Mapping[str, Any] = field(default_factory=dict)
+    baseline: bool = False
 
     @property
     def id(self) -> str:
@@ -51,6 +53,7 @@ class StepCase:
     severity: str = "warning"
     name: str = ""
     variables: Mapping[str, Any] = field(default_factory=dict)
+    baseline: bool = False
 
     @property
     def id(self) -> str:
@@ -86,11 +89,12 @@ def check(
     says: str,
     severity: str = "warning",
     name: str = "",
+    baseline: bool = False,
     **variables: Any,
 ) -> Case:
     """A case, shorter: one answer may stand without its tuple; `variables` are inventory variables
     (`maintops_backup_paths=[…]`)."""
-    return Case(id, _many(fires), _many(silent), says, severity, name, variables)
+    return Case(id, _many(fires), _many(silent), says, severity, name, variables, baseline)
 
 
 def _many(one: Told | tuple[Told, ...]) -> tuple[Told, ...]:

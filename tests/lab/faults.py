@@ -296,7 +296,7 @@ def port_loses_its_link(machine: Machine) -> Iterator[str]:
 
 FAILED_SUPPLY = "0x04 0x08 0x50 0x6f 0x01 0xff 0xff # power supply: failure detected"
 GOOD_SUPPLY = "0x04 0x08 0x50 0xef 0x01 0xff 0xff # the same, deasserted"
-"""Events in the form of `ipmitool sel add`: version, sensor type, sensor, event type and direction, three data bytes."""
+"""Events as `ipmitool sel add` takes them: version, sensor type, sensor, event type and direction, three data bytes."""
 
 
 @contextmanager
@@ -311,8 +311,7 @@ def bmc_logs_a_failure(machine: Machine) -> Iterator[str]:
 
 
 def _log(machine: Machine, event: str) -> None:
-    machine.write("/root/event", event + "\n")
-    machine.run("ipmitool sel add /root/event && rm /root/event")
+    machine.run(f"echo {shlex.quote(event)} >/root/event && ipmitool sel add /root/event && rm /root/event")
 
 
 @contextmanager

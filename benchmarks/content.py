@@ -58,8 +58,10 @@ def _stream(name: str, folder: Path) -> tuple[bytes, int]:
     for case in CASES:
         if isinstance(case.silent[-1], Told):
             known.setdefault(case.check, case.silent[-1])
-    (script,) = plan.servers[0].asking.scripts
-    return stream(script, known), len([one for one in plan.checks if one.check.id in known])
+    asking = plan.servers[0].asking
+    (script,) = asking.scripts
+    carried = {asking.answers[check]: answer for check, answer in known.items() if check in asking.answers}
+    return stream(script, carried), len([one for one in plan.checks if one.check.id in known])
 
 
 def _run(fleet: Fleet, name: str, folder: Path, *more: str) -> Cost:

@@ -18,7 +18,8 @@ from maintops.domain.ports import Delivery, Failure, FailureKind, Inquiry, Pulse
 from maintops.domain.ports import Told as Heard
 from maintops.domain.servers import Server
 from maintops.runners.replay import ReplayRunner
-from maintops.wiring import House
+from maintops.wiring import House, shipped
+from maintops.workflow.planning import plan_run
 from tests.content.cases import Case, StepCase, Told
 from tests.unit.script.framing import Told as Framed
 from tests.unit.script.framing import framed
@@ -84,14 +85,14 @@ class Round:
 def play(checklist: str, cases: Sequence[Case | StepCase], folder: Path, patch: pytest.MonkeyPatch) -> Round:
     """Runs a checklist as often as the longest case needs, ten days apart; what the last run said."""
     tellings = {f"{one.id}-{kind}": getattr(one, kind) for one in cases for kind in ("fires", "silent")}
-    check = {f"{one.id}-{kind}": one.check for one in cases for kind in ("fires", "silent")}
+    carrier = _carriers(checklist, cases)
     hosts = {f"{one.id}-{kind}": dict(one.variables) or None for one in cases for kind in ("fires", "silent")}
     (folder / "proof.jpg").write_bytes(b"a picture")
     (folder / "servers.yml").write_text(yaml.safe_dump({"all": {"hosts": hosts}}))
     rounds = max(len(telling) for telling in tellings.values())
     for number in range(rounds):
         answers = {
-            server: {check[server]: telling[number - rounds]}
+            server: {carrier[server]: telling[number - rounds]}
             for server, telling in tellings.items()
             if len(telling) >= rounds - number
         }
@@ -102,6 +103,19 @@ def play(checklist: str, cases: Sequence[Case | StepCase], folder: Path, patch: 
             _accept([one for one in cases if one.baseline], folder, patch)
         last = _run(checklist, asked, BEGIN + number * BETWEEN, folder, patch)
     return last
+
+
+def _carriers(checklist: str, cases: Sequence[Case | StepCase]) -> Mapping[str, str]:
+    """The check under whose id each server is asked: checks that ask the same share a question."""
+    house = House(shipped("checklists").parent, flags={})
+    listed, runner = house.checklist(checklist), ReplayRunner({}, lambda: BEGIN)
+    found: dict[str, str] = {}
+    for one in cases:
+        servers = [Server(one.id, variables=dict(one.variables))]
+        asking = plan_run("r", listed, [], servers, house.catalogue, (runner,), "replay").servers[0].asking
+        for kind in ("fires", "silent"):
+            found[f"{one.id}-{kind}"] = asking.answers.get(one.check, one.check)
+    return found
 
 
 def _accept(cases: Sequence[Case | StepCase], folder: Path, patch: pytest.MonkeyPatch) -> None:

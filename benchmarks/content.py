@@ -1,7 +1,7 @@
 """What the monthly hardware check costs the controller beside the daily check, both over SSH.
 
-The servers are sshds of our own that answer each trip with a recorded stream: the answers of a server with much hardware
-on which all is well, as the cases of tests/content have them. Connections, reading, judging, records and the
+The servers are sshds of our own that answer each trip with a recorded stream: the answers of a server with much
+hardware on which all is well, as the cases of tests/content have them. Connections, reading, judging, records and the
 report are real; what the tools cost on the server is not in it.
 """
 

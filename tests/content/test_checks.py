@@ -88,4 +88,4 @@ def test_it_is_silent(case: Case | StepCase, played: dict[str, Round]) -> None:
 
 
 def test_what_speaks_is_in_the_exit_code(played: dict[str, Round]) -> None:
-    assert {one.code for one in played.values()} == {2}
+    assert all(one.code & 2 for one in played.values()), {name: one.code for name, one in played.items()}

@@ -41,17 +41,20 @@ def ask_all(waiting: Sequence[Waiting], desk: Desk) -> Iterator[StepAnswer]:
     for number, one in enumerate(waiting, 1):
         if one.server != server:
             server = one.server
-            desk.say(f"\n{server}")
+            desk.say("")
+            desk.say(server)
         try:
             yield _ask(number, len(waiting), one, desk)
         except (Quit, EOFError):
-            desk.say(f"{len(waiting) - number + 1} steps are left")
+            left = len(waiting) - number + 1
+            desk.say("1 step is left" if left == 1 else f"{left} steps are left")
             return
 
 
 def _ask(number: int, count: int, one: Waiting, desk: Desk) -> StepAnswer:
     step = one.step
-    desk.say(f"\n[{number}/{count}] {step.id}  {step.title}")
+    desk.say("")
+    desk.say(f"[{number}/{count}] {step.id}  {step.title}")
     if step.why:
         desk.say(f"  why: {step.why}")
     desk.say(f"  {step.manual}")
@@ -105,7 +108,7 @@ def _answer(step: Step, desk: Desk) -> float | str:
 
 
 def _choice(step: Step, text: str) -> float:
-    if text.isdigit() and 1 <= int(text) <= len(step.choices):
+    if text.isdecimal() and 1 <= int(text) <= len(step.choices):
         return int(text) - 1
     if text in step.choices:
         return step.choices.index(text)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -38,7 +38,7 @@ def accept(
     show_table(format, documents, COLUMNS, "nothing accepted")
     if accepted.without:
         say(f"nothing was ever measured on {', '.join(accepted.without)}")
-    say(f"accepted {len(accepted.baselines)} baselines")
+    say("accepted 1 baseline" if len(accepted.baselines) == 1 else f"accepted {len(accepted.baselines)} baselines")
     return 0
 
 
@@ -68,5 +68,19 @@ def show_baseline(
     found = [one for one in house().store.baselines(server=server) if one.check == check]
     if not found:
         raise UsageError(f"no baseline of {check} was accepted for {server} (maintops baseline list)")
-    show_fields(format, baseline_document(found[0]))
+    document = baseline_document(found[0])
+    show_fields(format, document, skip=["subjects"])
+    if format is Format.TEXT:
+        _print_subjects(document["subjects"])
     return 0
+
+
+def _print_subjects(subjects: list[dict[str, Any]]) -> None:
+    from maintops.reports.escaping import visible
+    from maintops.rules.filters import shown
+
+    for one in subjects:
+        print()
+        print("(the server)" if one["subject"] is None else visible(one["subject"]))
+        for name, value in one["facts"].items():
+            print(f"  {visible(name)}: {visible(shown(value))}")

@@ -12,6 +12,7 @@ from maintops.cli.output import heard_or_not, say
 from maintops.errors import UsageError
 
 if TYPE_CHECKING:
+    from maintops.domain.records import ServiceRecord
     from maintops.domain.runs import Run
     from maintops.domain.steps import StepAnswer
     from maintops.wiring import House
@@ -27,7 +28,7 @@ def go_on(chosen: House, run: str, answers: Path | None, format: str, output: Pa
 
     found, open_ones = chosen.waiting(run)
     if answers is not None:
-        chosen.answer(found, answers)
+        _tell(chosen.answer(found, answers))
     else:
         answer_at_terminal(chosen, found, open_ones)
     level = FailOn(chosen.settings.fail_on)
@@ -46,13 +47,22 @@ def answer_at_terminal(chosen: House, run: Run, open_ones: list[Waiting]) -> Non
         say(f"no step of {run.id} waits for a person")
         return
     if not sys.stdin.isatty():
-        left = f"{len(open_ones)} steps of {run.id} wait for a person"
-        raise UsageError(f"{left}: call this at a terminal, or give --answers FILE")
+        raise UsageError(
+            f"{waiting_words(len(open_ones))} in {run.id}: call this at a terminal, or give --answers FILE"
+        )
     if not chosen.settings.by:
         raise UsageError("who answers? Give --by ENGINEER (or set MAINTOPS_BY)")
     desk = Desk(chosen.settings.by, _read, say, chosen.keep_evidence, chosen.clock)
-    parts = chosen.answer(run, _until_interrupted(ask_all(open_ones, desk)))
-    say(f"kept in {', '.join(one.id for one in parts)}" if parts else "nothing was answered")
+    _tell(chosen.answer(run, _until_interrupted(ask_all(open_ones, desk))))
+
+
+def waiting_words(count: int) -> str:
+    """How many steps wait, as the beginning of a sentence."""
+    return "1 step waits for a person" if count == 1 else f"{count} steps wait for a person"
+
+
+def _tell(parts: list[ServiceRecord]) -> None:
+    say(f"kept in {', '.join(one.id for one in parts)}" if parts else "nothing new was answered")
 
 
 def _read(prompt: str) -> str:
@@ -69,4 +79,5 @@ def _until_interrupted(answers: Iterator[StepAnswer]) -> Iterator[StepAnswer]:
     try:
         yield from answers
     except KeyboardInterrupt:
-        say("\nstopped; what was answered is kept (go on: maintops run continue)")
+        say("")
+        say("stopped; what was answered is kept (go on: maintops run continue)")

@@ -76,13 +76,16 @@ def read_recording(
     extra: Extra = None,
     format: ShowFormat = Format.TEXT,
 ) -> int:
-    """Read a recording with a probe's reader: its subjects, facts and state."""
+    """Read a recording with a probe's reader. What is shown are its state, its subjects and their facts."""
     from maintops.files.captures import read_capture
     from maintops.workflow.probing import checked, read
 
     found = _found(probe)
     content = _content(file)
-    captured = read_capture(content)
+    try:
+        captured = read_capture(content)
+    except UsageError as error:
+        raise UsageError(f"{file}: {error}") from error
     if captured is not None and captured.probe != probe:
         raise UsageError(f"{file} is a capture of the probe {captured.probe}, not of {probe}")
     given = (captured.parameters if captured is not None else {}) | _parameters(extra)
@@ -102,8 +105,9 @@ def capture(
     extra: Extra = None,
     output: Annotated[Path, typer.Option("-o", "--output", help="The folder that the captures are put into.")] = Path(),
 ) -> int:
-    """Ask servers one probe's question and keep each answer as a file, SERVER.PROBE.capture; no record is made.
+    """Keep servers' answers to a probe as files.
 
+    Each server is asked the probe's question; its answer becomes SERVER.PROBE.capture. No record is made.
     Exit codes: 0, or 4 where a server gave no answer.
     """
     from urllib.parse import quote

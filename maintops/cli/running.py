@@ -59,7 +59,7 @@ def run(
 ) -> int:
     """Run a checklist on servers; keep a service record of each. `run continue RUN` asks for what is done by hand.
 
-    Exit codes: 0 clean, 2 findings at --fail-on or checks that failed, 4 servers unreachable, 6 both,
+    Exit codes: 0 clean, 2 findings at --fail-on, checks that failed or steps that wait, 4 servers unreachable, 6 both,
     5 nothing selected, 64 a mistake in the command or in a file, 130 interrupted, 1 a defect of maintops.
     """
     from maintops.cli.progress import progress
@@ -92,7 +92,9 @@ def run(
     with heard_or_not():
         show_run(chosen, result.run, format.value, output, level)
     if result.waiting:
-        say(f"{result.waiting} steps wait for a person: maintops run continue {result.run.id} --by ENGINEER")
+        from maintops.cli.continuing import waiting_words
+
+        say(f"{waiting_words(result.waiting)}: maintops run continue {result.run.id} --by ENGINEER")
     chosen.close()
     return INTERRUPTED if cancelled else result.codes[level]
 

@@ -60,12 +60,20 @@ def read_capture(content: bytes) -> Capture | None:
         answer = Answer(
             stdout,
             str(found["stderr"]).encode("utf-8", "replace"),
-            found["status"],
+            _status(found["status"]),
             bool(found["truncated"]),
             bool(found["timed_out"]),
             float(found["seconds"]),
         )
         at = datetime.fromisoformat(found["at"])
         return Capture(str(found["probe"]), str(found["server"]), at, dict(found["parameters"]), answer)
-    except (ValueError, KeyError, TypeError, RecursionError) as error:
+    except KeyError as error:
+        raise UsageError(f"the capture's first line cannot be understood: it has no {error}") from error
+    except (ValueError, TypeError, RecursionError) as error:
         raise UsageError(f"the capture's first line cannot be understood: {error}"[:300]) from error
+
+
+def _status(value: Any) -> int | None:
+    if value is not None and type(value) is not int:
+        raise ValueError(f"a status is a whole number or null, not {value!r}")
+    return value

@@ -5,6 +5,7 @@ Format: Documentation/networking/bonding.rst of the Linux kernel, and bond_procf
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -20,9 +21,18 @@ from maintops.domain.answers import (
 )
 from maintops.probes.answering import integer, named_parts
 from maintops.probes.contract import Fact, Presence, Probe
+from maintops.probes.recorded import in_parts, recording_of, silence
 
 _NO_PARTNER = "00:00:00:00:00:00"
+_STATES = ("up", "down", "going down", "going back", "unknown")  # bond_slave_link_status of bond_main.c
 _LACP_FACTS = ("lacp_partner", "slaves_detached")
+
+UNNAMED = "unnamed"
+"""What a bond of a recording is called: the kernel's page does not say whose it is. More of them are numbered."""
+
+_PAGE = re.compile(r"(?m)^Ethernet Channel Bonding Driver: ")
+_TITLE = re.compile(r"==> (?:\S*/)?([^/\s]+) <==")  # head(1) and tail(1), for several files
+_PREFIX = re.compile(r"(?m)^(?:/proc/net/bonding/)?([^/\s:]+):(?=Ethernet Channel Bonding Driver: )")  # grep(1)
 
 _QUESTION = """\
 part bonds ls /proc/net/bonding
@@ -49,6 +59,8 @@ def question(parameters: Mapping[str, Any]) -> str:
 
 def read(answer: Answer, parameters: Mapping[str, Any]) -> Reading:
     """One subject per bond."""
+    if (why := silence(answer)) is not None:
+        return why
     found = named_parts(answer)
     if "bonds" not in found:
         raise UnreadableAnswer("the answer holds no list of bonded interfaces")
@@ -63,12 +75,15 @@ def _subject(name: str, part: Part | None) -> SubjectFacts:
     if part is None or part.status != 0:
         return SubjectFacts(name, why_not=f"/proc/net/bonding/{name} could not be read")
     bond = _bond(name, part.text)
+    states = {slave: settings.get("MII Status") for slave, settings in bond.slaves.items()}
+    if (slave := next((one for one, state in states.items() if state not in _STATES), None)) is not None:
+        raise UnreadableAnswer(f"/proc/net/bonding/{name} does not say whether {slave[:40]!r} has a link")
     offered: dict[str, Any] = {
         "mode": bond.own["Bonding Mode"],
         "slaves": list(bond.slaves),
-        "slaves_up": [slave for slave, settings in bond.slaves.items() if settings.get("MII Status") == "up"],
-        "slaves_down": [slave for slave, settings in bond.slaves.items() if settings.get("MII Status") != "up"],
-        "link_failures": _failures(name, bond),
+        "slaves_up": [slave for slave, state in states.items() if state == "up"],
+        "slaves_down": [slave for slave, state in states.items() if state != "up"],
+        **_failures(name, bond),
     }
     if "MII Status" in bond.own:
         offered["mii_status"] = bond.own["MII Status"]
@@ -103,14 +118,16 @@ def _bond(name: str, text: str) -> _Bond:
     return bond
 
 
-def _failures(name: str, bond: _Bond) -> int:
+def _failures(name: str, bond: _Bond) -> dict[str, int]:
     total = 0
     for slave, settings in bond.slaves.items():
-        count = integer(settings.get("Link Failure Count", "0"))
+        if "Link Failure Count" not in settings:
+            return {}
+        count = integer(settings["Link Failure Count"])
         if count is None:
             raise UnreadableAnswer(f"{name}: the link failure count of {slave[:40]!r} is not a number")
         total += count
-    return total
+    return {"link_failures": total}
 
 
 def _lacp(bond: _Bond) -> dict[str, Any]:
@@ -125,6 +142,22 @@ def _lacp(bond: _Bond) -> dict[str, Any]:
             slave for slave, settings in bond.slaves.items() if settings["Aggregator ID"] != active
         ]
     return facts
+
+
+def _pages(text: str) -> Answer | None:
+    """One page of /proc/net/bonding, or several in a row, named where head, tail or grep named them."""
+    starts = [match.start() for match in _PAGE.finditer(_PREFIX.sub(r"==> \1 <==\n", text))]
+    whole = _PREFIX.sub(r"==> \1 <==\n", text)
+    if not starts:
+        return None
+    parts: dict[str, str | tuple[int, str]] = {}
+    for number, (start, end) in enumerate(zip(starts, [*starts[1:], len(whole)], strict=True), 1):
+        before = whole[:start].rstrip().rpartition("\n")[2]
+        title = _TITLE.fullmatch(before.strip())
+        name = title[1] if title else UNNAMED + (f"-{number}" if number > 1 else "")
+        lines = [line for line in whole[start:end].split("\n") if _TITLE.fullmatch(line.strip()) is None]
+        parts[f"bond {name}"] = "\n".join(line.removeprefix(f"/proc/net/bonding/{name}:") for line in lines)
+    return in_parts({"bonds": "\n".join(name.removeprefix("bond ") for name in parts), **parts})
 
 
 PROBE = Probe(
@@ -144,4 +177,5 @@ PROBE = Probe(
     question=question,
     read=read,
     presence=Presence.LASTING,
+    recording=recording_of("a page of /proc/net/bonding", _pages),
 )

@@ -24,6 +24,7 @@ from maintops.domain.answers import (
 )
 from maintops.probes.answering import integer, named_parts, present
 from maintops.probes.contract import Fact, Parameter, Presence, Probe
+from maintops.probes.recorded import RECORDED, in_parts, recording_of, silence
 
 MOST_FILES = 200
 """Certificates of one folder that are read."""
@@ -96,9 +97,11 @@ def _rooted(path: str) -> str:
 
 def read(answer: Answer, parameters: Mapping[str, Any]) -> Reading:
     """One subject per file with a certificate, and per place that has none or may not be read."""
+    if (why := silence(answer)) is not None:
+        return why
     found = named_parts(answer)
     now = integer(found["now"].text) if "now" in found else None
-    if now is None:
+    if now is None and RECORDED not in found:
         raise UnreadableAnswer("the server did not say what time it is")
     if any(name.startswith("file ") and part.status == 127 for name, part in found.items()):
         return NotMeasured("the command openssl is not installed")
@@ -110,7 +113,7 @@ def read(answer: Answer, parameters: Mapping[str, Any]) -> Reading:
     return Measured(tuple(subjects.values()))
 
 
-def _subjects(found: Mapping[str, Part], now: int) -> Iterator[SubjectFacts]:
+def _subjects(found: Mapping[str, Part], now: int | None) -> Iterator[SubjectFacts]:
     for name, part in found.items():
         kind, _, path = name.partition(" ")
         if kind == "file":
@@ -123,7 +126,7 @@ def _subjects(found: Mapping[str, Part], now: int) -> Iterator[SubjectFacts]:
             yield SubjectFacts(path, why_not=f"more than {MOST_FILES} certificates: only the first were read")
 
 
-def _certificate(path: str, part: Part, now: int) -> SubjectFacts:
+def _certificate(path: str, part: Part, now: int | None) -> SubjectFacts:
     if part.status != 0:
         return SubjectFacts(path, {"present": True}, why_not="openssl finds no certificate in this file")
     values = {key: value.strip() for key, _, value in (line.partition("=") for line in part.text.split("\n"))}
@@ -136,7 +139,7 @@ def _certificate(path: str, part: Part, now: int) -> SubjectFacts:
             present=True,
             not_before=begins.isoformat() if begins else None,
             not_after=ends.isoformat() if ends else None,
-            days_left=round((ends.timestamp() - now) / 86400, 1) if ends else None,
+            days_left=round((ends.timestamp() - now) / 86400, 1) if ends and now is not None else None,
             subject_name=values.get("subject"),
             issuer=values.get("issuer"),
             serial=values.get("serial"),
@@ -155,6 +158,48 @@ def _moment(text: str) -> datetime:
         raise UnreadableAnswer(f"no such date: {text[:40]!r}") from None
 
 
+_TEXT = {
+    "notBefore": re.compile(r"(?m)^\s*Not Before\s*: (.*?)\s*$"),
+    "notAfter": re.compile(r"(?m)^\s*Not After\s*: (.*?)\s*$"),
+    "subject": re.compile(r"(?m)^\s*Subject: (.*?)\s*$"),
+    "issuer": re.compile(r"(?m)^\s*Issuer: (.*?)\s*$"),
+    "serial": re.compile(r"(?m)^\s*Serial Number:\s*(?:\d+ \(0x([0-9a-fA-F]+)\)|((?:[0-9a-f]{2}:)*[0-9a-f]{2}))\s*$"),
+}
+_SHORT = re.compile(r"(?m)^(notBefore|notAfter|serial|subject|issuer) ?= ?(.*?)\s*$")
+
+
+def _recorded(text: str) -> Answer | None:
+    """What `openssl x509 -text` or `-noout -dates -subject …` says of one certificate, or several in a row. Neither the
+    file nor the time of the day is known: no days are left to count."""
+    if re.search(r"(?m)^\s*Certificate:\s*$", text):
+        found = [_of_text(one) for one in re.split(r"(?m)^\s*Certificate:\s*$", text)[1:]]
+    else:
+        found = _of_short(text)
+    if not found:
+        return None
+    texts = ["\n".join(f"{name}={value}" for name, value in one.items()) for one in found]
+    names = ["certificate", *(f"certificate {place}" for place in range(2, len(texts) + 1))]
+    return in_parts({f"file {name}": text for name, text in zip(names, texts, strict=True)})
+
+
+def _of_text(text: str) -> dict[str, str]:
+    found = {name: match for name, pattern in _TEXT.items() if (match := pattern.search(text)) is not None}
+    values = {name: next((one for one in match.groups() if one), "") for name, match in found.items()}
+    if "serial" in values:
+        values["serial"] = values["serial"].replace(":", "").upper()
+    return values
+
+
+def _of_short(text: str) -> list[dict[str, str]]:
+    """A name that comes again begins the next certificate."""
+    found: list[dict[str, str]] = []
+    for name, value in _SHORT.findall(text):
+        if not found or name in found[-1]:
+            found.append({})
+        found[-1][name] = value
+    return found
+
+
 PROBE = Probe(
     name="certificates",
     title="Certificates",
@@ -170,6 +215,7 @@ PROBE = Probe(
     question=question,
     read=read,
     presence=Presence.PASSING,
+    recording=recording_of("what openssl x509 says of a certificate", _recorded),
     parameters={
         "paths": Parameter([], "files, folders (three levels deep) and patterns such as /etc/ssl/private/*.pem"),
     },

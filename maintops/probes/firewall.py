@@ -22,6 +22,7 @@ from maintops.domain.answers import (
 )
 from maintops.probes.answering import named_parts
 from maintops.probes.contract import Fact, Presence, Probe
+from maintops.probes.recorded import RECORDED, recording_in, silence
 
 # iptables-save alone loads no module: with -t, the older iptables would load the one for that table.
 _QUESTION = r"""
@@ -64,6 +65,9 @@ part ip6 saved "$(older ip6 || echo ip6tables-save)"
 part addresses grep -E '^[0-9a-f]{32} [0-9a-f]+ [0-9a-f]+ 00 ' /proc/net/if_inet6
 """
 
+UFW, FIREWALLD = "ufw", "firewalld"
+"""Parts with what ufw and firewall-cmd say of themselves."""
+
 _TABLE = re.compile(r"table (\S+) (\S+) \{(?: #.*)?")
 _CHAIN = re.compile(r"\tchain (\S+) \{(?: #.*)?")
 _HOOK = re.compile(r"\t\ttype filter hook input\b.*")
@@ -72,6 +76,8 @@ _QUOTED = re.compile(r'"[^"]*"')
 _VERDICT = re.compile(r"(?<=[\s:])(?:(drop|reject)\b|(?:jump|goto) ([^\s,}]+))")
 _SAVED_CHAIN = re.compile(r":(\S+) (ACCEPT|DROP|REJECT|QUEUE|-)(?: \[.*\])?\s*")
 _SAVED_RULE = re.compile(r"-A (\S+)(?:.*? -[jg] (\S+))?.*")
+_UFW_POLICY = re.compile(r"(?m)^Default: (deny|reject|allow) \(incoming\)")
+_LEGACY = "legacy tables present"  # nft's remark on rules of the older iptables, which it does not show
 _NO_TOOL, _NO_MATCH = 127, 1
 _NO_RIGHT = re.compile(r"permission denied|not permitted|must be root", re.I)
 
@@ -121,7 +127,11 @@ def question(parameters: Mapping[str, Any]) -> str:
 
 def read(answer: Answer, parameters: Mapping[str, Any]) -> Reading:
     """One subject: the server."""
+    if (why := silence(answer)) is not None:
+        return why
     found = named_parts(answer)
+    if RECORDED in found:
+        return _recorded(found)
     if not {"uid", "nft", "ip4", "ip6", "addresses"} <= found.keys():
         raise UnreadableAnswer("the answer about the firewall is not whole")
     nft = found["nft"]
@@ -139,6 +149,45 @@ def read(answer: Answer, parameters: Mapping[str, Any]) -> Reading:
     return Measured((_server(tables, found["addresses"]),))
 
 
+def _recorded(found: Mapping[str, Part]) -> Reading:
+    """One side only: the rules of one tool, or what ufw or firewalld say of themselves. Whether the server has an IPv6
+    address to protect is never known."""
+    if UFW in found:  # whatever its policy, it refuses packets that belong to no connection
+        policy = _UFW_POLICY.search(found[UFW].text)
+        policies = {"input_policy": "accept" if policy[1] == "allow" else "drop"} if policy else {}
+        return Measured((SubjectFacts(None, {"active": True, "kind": "ufw", **policies}),))
+    if FIREWALLD in found:
+        refusing = found[FIREWALLD].text.strip() not in ("", "ACCEPT")
+        if not refusing:
+            return NotMeasured("firewalld lets in what no rule refuses; its single rules are not looked at")
+        return Measured((SubjectFacts(None, {"active": True, "kind": "firewalld"}),))
+    if not {"nft", "ip4", "ip6"} <= found.keys():
+        raise UnreadableAnswer("the answer about the firewall is not whole")
+    if found["nft"].status == 0:
+        facts = _rules(_nft(found["nft"].text))
+        return Measured((SubjectFacts(None, _certain(facts) if _LEGACY in found["nft"].text else facts),))
+    facts = _certain(_rules(_saved(found["ip4"].text, 4)))
+    if not facts:
+        return NotMeasured("iptables refuses nothing; whether rules of nftables do is not known")
+    return Measured((SubjectFacts(None, facts),))
+
+
+def _certain(facts: dict[str, Any]) -> dict[str, Any]:
+    """What the rules of one of two tools tell: that a packet is refused; never that none is, nor how many rules are."""
+    sure = {name: facts[name] for name in ("active", "kind") if facts["active"]}
+    return sure | ({"input_policy": "drop"} if facts["input_policy"] == "drop" else {})
+
+
+def _rules(tables: list[_Table]) -> dict[str, Any]:
+    guards = [table for table in tables if table.guards()]
+    return {
+        "active": any(4 in table.families for table in guards),
+        "kind": _kind(guards),
+        "rules": sum(chain.rules for table in tables for chain in table.chains.values()),
+        "input_policy": _policy(tables, 4),
+    }
+
+
 def _unseen(found: Mapping[str, Part]) -> NotMeasured:
     tools = [found[name] for name in ("nft", "ip4")]
     if all(part.status == _NO_TOOL for part in tools):
@@ -150,12 +199,7 @@ def _unseen(found: Mapping[str, Part]) -> NotMeasured:
 
 def _server(tables: list[_Table], addresses: Part) -> SubjectFacts:
     guards = [table for table in tables if table.guards()]
-    facts: dict[str, Any] = {
-        "active": any(4 in table.families for table in guards),
-        "kind": _kind(guards),
-        "rules": sum(chain.rules for table in tables for chain in table.chains.values()),
-        "input_policy": _policy(tables, 4),
-    }
+    facts = _rules(tables)
     if addresses.status not in (0, _NO_MATCH) or not addresses.output.strip():
         return SubjectFacts(None, facts, frozenset({"active_ipv6", "input_policy_ipv6"}))
     facts |= {
@@ -251,4 +295,5 @@ PROBE = Probe(
     question=question,
     read=read,
     presence=Presence.PASSING,
+    recording=recording_in("maintops.probes.firewall_recorded"),
 )

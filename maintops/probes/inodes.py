@@ -7,13 +7,16 @@ from collections.abc import Mapping
 from typing import Any
 
 from maintops.domain.answers import Answer, Measured, NotMeasured, Part, Reading, SubjectFacts, UnreadableAnswer
-from maintops.probes.answering import named_parts, percent, present, refusal
+from maintops.probes.answering import decimal, named_parts, percent, present, refusal
 from maintops.probes.contract import Fact, Presence, Probe
+from maintops.probes.df_tables import ROUNDED, UNKNOWN, recorded_table
 from maintops.probes.file_systems import NOTHING_MOUNTED
 from maintops.probes.mounts import Mount, for_every_local_mount, is_local, mount_of
+from maintops.probes.recorded import RECORDED, recording_of, silence
 
 _BODY = 'part "$device $point $type $options" df -P -i "$path"'
 _FIGURES = re.compile(r"\s([0-9]{1,18}|-)\s+(-?[0-9]{1,18}|-)\s+(-?[0-9]{1,18}|-)\s+(?:[0-9]+%|-)\s+/")
+_ROUNDED = re.compile(rf"{ROUNDED} (?:([0-9]{{1,9}})%|-)\n")
 _COUNTED = frozenset({"inodes", "inodes_used", "inodes_free", "inodes_used_percent"})
 
 
@@ -26,23 +29,31 @@ def read(answer: Answer, parameters: Mapping[str, Any]) -> Reading:
     """One subject per mount point."""
     if answer.status == 0 and not answer.stdout.strip():
         return NotMeasured(NOTHING_MOUNTED)
-    if (why := refusal(answer)) is not None:
+    if (why := silence(answer) or refusal(answer)) is not None:
         return why
     subjects: dict[str, SubjectFacts] = {}
     for name, part in named_parts(answer).items():
+        if name == RECORDED:
+            continue
         mount = mount_of(name)
         if is_local(mount):
             subjects[mount.point] = _subject(mount, part)
     return Measured(tuple(subjects.values())) if subjects else NotMeasured(NOTHING_MOUNTED)
 
 
+def _recorded(text: str) -> Answer | None:
+    return recorded_table(text, inodes=True)
+
+
 def _subject(mount: Mount, part: Part) -> SubjectFacts:
+    named = present(device=mount.device, fs_type=None if mount.type == UNKNOWN else mount.type)
+    if (rounded := _ROUNDED.fullmatch(part.text)) is not None:
+        return SubjectFacts(mount.point, named | present(inodes_used_percent=decimal(rounded[1])))
     found = _FIGURES.search(part.text.partition("\n")[2])
     if found is None and part.status != 0:
         return SubjectFacts(mount.point, why_not=f"df counts no inodes of it (exit status {part.status})")
     if found is None:
         raise UnreadableAnswer(f"df says of {mount.point} what is not in the format of its -i")
-    named = {"device": mount.device, "fs_type": mount.type}
     total, used, free = (0 if figure == "-" else int(figure) for figure in found.groups())
     if total <= 0:  # file systems that make inodes as they need them say 0
         return SubjectFacts(mount.point, named, _COUNTED)
@@ -65,4 +76,5 @@ PROBE = Probe(
     question=question,
     read=read,
     presence=Presence.PASSING,
+    recording=recording_of("a table of df -i", _recorded),
 )

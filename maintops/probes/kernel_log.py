@@ -16,6 +16,7 @@ from typing import Any
 from maintops.domain.answers import Answer, Measured, NotMeasured, Part, Reading, SubjectFacts, UnreadableAnswer
 from maintops.probes.answering import decimal, integer, named_parts, present, refusal, remark
 from maintops.probes.contract import Fact, Parameter, Presence, Probe
+from maintops.probes.recorded import recording_in, silence
 
 MOST_LINES = 2000
 """A kernel that floods its log must not make this check fail: so many of the latest messages are enough."""
@@ -25,6 +26,9 @@ LONGEST = 400
 
 LATEST = 20
 """Messages that `latest` holds."""
+
+WITHOUT_LEVELS = "without levels"
+"""The part that holds the messages of a log that does not tell their levels."""
 
 HARMLESS = [
     "ERST: Failed to get Error Log Address Range.",
@@ -52,6 +56,21 @@ _IO = re.compile(
     re.IGNORECASE,
 )
 
+# Healthy hardware says this at its boot, below the level of an error: for recordings that do not tell the levels.
+_REMARK = re.compile(
+    r"\berrors=|BTRFS info|Shutdown timeout set|\bmce: (?:CPU|Using|Machine check (?:polling|injector))|In-kernel MCE"
+    r"|machine check (?:architecture supported|reporting enabled|polling timer)|Thermal monitoring|AER: enabled"
+    r"|Correctable Errors collector|error (?:log|injection|decoding|reporting) (?:is )?(?:initiali[sz]ed|enabled)"
+    r"|(?:corrected|hardware) errors?\.?$|Command line: |loglevel|Opts: ",
+    re.IGNORECASE,
+)
+_COMPLAINT = re.compile(
+    rf"{_OOM_KILL.pattern}|{_HARDWARE.pattern}|{_IO.pattern}|\b(?:errors?|fail(?:ed|s|ure|ing)?|fault|bad|bug|oops|panic"
+    r"|stalls?|stalled|hung|lockup|corrupt\w*|critical|fatal|tainted|unable|timed out|timeout|blocked for more than"
+    r"|call trace|segfault|overheat\w*|throttled|unrecoverable|uncorrect\w*|link is down|offline\w*|out of memory)\b",
+    re.IGNORECASE,
+)
+
 
 def question(parameters: Mapping[str, Any]) -> str:
     """The log, its own exit status as its last line (`.0`); the uptime, to tell how old a message is."""
@@ -61,9 +80,11 @@ def question(parameters: Mapping[str, Any]) -> str:
 
 def read(answer: Answer, parameters: Mapping[str, Any]) -> Reading:
     """One subject: the server."""
-    if (why := refusal(answer)) is not None:
+    if (why := silence(answer) or refusal(answer)) is not None:
         return why
     parts = named_parts(answer)
+    if WITHOUT_LEVELS in parts:
+        return _without_levels(parts[WITHOUT_LEVELS], parameters)
     if "log" not in parts:
         raise UnreadableAnswer("the answer does not hold the kernel's log")
     if not parts["log"].output.strip():  # not even the line with dmesg's status
@@ -89,6 +110,19 @@ def _facts(messages: list[str]) -> dict[str, object]:
         "hardware_errors": _count(_HARDWARE, messages),
         "latest": [message[3:] for message in messages[-LATEST:]],
     }
+
+
+def _without_levels(part: Part, parameters: Mapping[str, Any]) -> Measured:
+    """A recording that does not tell errors from remarks: what is said in so many words is counted all the same."""
+    lines = [line[:LONGEST] for line in part.text.split("\n") if line.strip()]
+    messages = [one for one in lines if not _harmless(one, parameters) and not _REMARK.search(one)]
+    facts = {
+        "oom_kills": _count(_OOM_KILL, messages),
+        "io_errors": _count(_IO, messages),
+        "hardware_errors": _count(_HARDWARE, messages),
+        "latest": [one for one in messages if _COMPLAINT.search(one)][-LATEST:],
+    }
+    return Measured((SubjectFacts(None, facts),))
 
 
 def _messages(part: Part) -> tuple[list[str], int]:
@@ -144,11 +178,15 @@ PROBE = Probe(
         ),
         "io_errors": Fact("int", "messages about disks and file systems, among those messages"),
         "hardware_errors": Fact("int", "messages about processors, memory and buses, among those messages"),
-        "latest": Fact("list", f"the latest of those messages, at most {LATEST}"),
+        "latest": Fact(
+            "list",
+            f"the latest of those messages, at most {LATEST}; of a recording without levels: what reads like one",
+        ),
     },
     question=question,
     read=read,
     presence=Presence.PASSING,
+    recording=recording_in("maintops.probes.kernel_log_recorded"),
     parameters={
         "hours": Parameter(24, "how far to look back"),
         "ignore": Parameter(HARMLESS, "pieces of messages that do not count"),

@@ -106,10 +106,9 @@ def _subject(name: str, values: Mapping[str, str]) -> SubjectFacts:
         if f"statistics/{fact}" in values:
             facts[fact] = _number(name, fact, values[f"statistics/{fact}"])
     facts.update(_speed(name, values))
-    # A virtual interface has no speed, whatever number its driver makes up; a driver that says "unknown" on a link
-    # that is up does not offer one. On a link that is down it is merely not known.
-    offered = _has_speed(values) and not facts.get("carrier")
-    missing = () if offered else (fact for fact in ("speed_mbps", "duplex") if fact not in facts)
+    # Without a link there is no speed, and a virtual interface has none, whatever number its driver makes up: nothing is
+    # to be compared with it, on this day or the next.
+    missing = (fact for fact in ("speed_mbps", "duplex") if fact not in facts)
     return SubjectFacts(name, facts, frozenset(missing))
 
 

@@ -24,6 +24,7 @@ from maintops.domain.answers import (
 )
 from maintops.probes.answering import named_parts
 from maintops.probes.contract import Fact, Parameter, Presence, Probe
+from maintops.probes.recorded import RECORDED, recording_in, silence
 
 # Without -H, which older versions do not know. IPv4 and IPv6 apart: "*" stands for either, by version.
 _QUESTION = """\
@@ -72,6 +73,8 @@ def question(parameters: Mapping[str, Any]) -> str:
 
 def read(answer: Answer, parameters: Mapping[str, Any]) -> Reading:
     """One subject: the server."""
+    if (why := silence(answer)) is not None:
+        return why
     found = named_parts(answer)
     if "range" not in found:
         raise UnreadableAnswer("the list of listening ports is not whole")
@@ -82,7 +85,10 @@ def read(answer: Answer, parameters: Mapping[str, Any]) -> Reading:
     if names[0] == "tcp" and found.get("tcp", Part(None, b"")).status not in (0, _NO_MATCH):
         return NotMeasured("neither the command ss nor /proc/net/tcp can be read")
     sockets = _by_ss(found) if names[0] == "ss4" else dict.fromkeys(_by_proc(found), frozenset[str]())
-    return Measured((SubjectFacts(None, _facts(sockets, _range(found["range"]), _patterns(parameters))),))
+    facts = _facts(sockets, _range(found["range"]), _patterns(parameters))
+    if RECORDED in found:
+        del facts["passing_udp"]
+    return Measured((SubjectFacts(None, facts),))
 
 
 def _patterns(parameters: Mapping[str, Any]) -> list[str]:
@@ -180,5 +186,6 @@ PROBE = Probe(
     question=question,
     read=read,
     presence=Presence.PASSING,
+    recording=recording_in("maintops.probes.listening_ports_recorded"),
     parameters={"ignore": Parameter([], "ports to leave out, such as 'udp *:5353'; * and ? stand for any characters")},
 )

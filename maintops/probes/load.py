@@ -9,9 +9,13 @@ from typing import Any
 from maintops.domain.answers import Answer, Measured, Reading, SubjectFacts, UnreadableAnswer
 from maintops.probes.answering import decimal, present, printed_files, refusal
 from maintops.probes.contract import Fact, Presence, Probe
+from maintops.probes.recorded import as_it_is, recording_of, silence
 
 _LOADAVG = "/proc/loadavg"
 _ONLINE = "/sys/devices/system/cpu/online"
+_PRINTED = re.compile(rf"(?m)^{_LOADAVG}:")
+_BARE = re.compile(r"\s*([0-9.]+ [0-9.]+ [0-9.]+) [0-9]+/[0-9]+ [0-9]+\s*")
+_SENTENCE = re.compile(r"load averages?: +([0-9]+[.,][0-9]+),? +([0-9]+[.,][0-9]+),? +([0-9]+[.,][0-9]+)")
 _RANGE = re.compile(r"([0-9]{1,6})(?:-([0-9]{1,6}))?")
 
 
@@ -22,7 +26,7 @@ def question(parameters: Mapping[str, Any]) -> str:
 
 def read(answer: Answer, parameters: Mapping[str, Any]) -> Reading:
     """One subject: the server."""
-    if (why := refusal(answer)) is not None:
+    if (why := silence(answer) or refusal(answer)) is not None:
         return why
     files = printed_files(answer)
     if _LOADAVG not in files:
@@ -50,6 +54,17 @@ def _count(ranges: str) -> int:
     return count
 
 
+def _recorded(text: str) -> Answer | None:
+    """The files as grep prints them, /proc/loadavg alone, or the sentence of uptime, w and top. None of the latter says
+    how many processors there are."""
+    if _PRINTED.search(text):
+        return as_it_is(text)
+    if (bare := _BARE.fullmatch(text)) is not None:
+        return as_it_is(f"{_LOADAVG}:{bare[1]}\n")
+    found = _SENTENCE.search(text)
+    return as_it_is(f"{_LOADAVG}:{' '.join(found.groups()).replace(',', '.')}\n") if found else None
+
+
 PROBE = Probe(
     name="load",
     title="Load per core",
@@ -63,4 +78,5 @@ PROBE = Probe(
     question=question,
     read=read,
     presence=Presence.LASTING,
+    recording=recording_of("/proc/loadavg or output of uptime, w or top", _recorded),
 )

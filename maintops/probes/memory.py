@@ -6,9 +6,11 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-from maintops.domain.answers import Answer, Measured, Reading, SubjectFacts, UnreadableAnswer
+from maintops.domain.answers import Answer, Measured, NotMeasured, Reading, SubjectFacts, UnreadableAnswer, parts
 from maintops.probes.answering import percent, present, refusal, text_of
 from maintops.probes.contract import Fact, Presence, Probe
+from maintops.probes.free_tables import FREE, free_row, recorded_free, recorded_meminfo, share
+from maintops.probes.recorded import recording_of, silence
 
 _LINE = re.compile(r"^([A-Za-z0-9_()]+):[ \t]+([0-9]{1,15})(?: kB)?[ \t]*$", re.MULTILINE)
 
@@ -20,8 +22,10 @@ def question(parameters: Mapping[str, Any]) -> str:
 
 def read(answer: Answer, parameters: Mapping[str, Any]) -> Reading:
     """One subject: the server."""
-    if (why := refusal(answer)) is not None:
+    if (why := silence(answer) or refusal(answer)) is not None:
         return why
+    if (table := parts(answer.stdout).get(FREE)) is not None:
+        return _free(table.text)
     kilobytes = meminfo(text_of(answer))
     total, available = kilobytes["MemTotal"], kilobytes.get("MemAvailable")
     broken = kilobytes.get("HardwareCorrupted")
@@ -32,6 +36,13 @@ def read(answer: Answer, parameters: Mapping[str, Any]) -> Reading:
         corrupted_bytes=None if broken is None else broken * 1024,
     )
     return Measured((SubjectFacts(None, facts, frozenset({"corrupted_bytes"} if broken is None else ())),))
+
+
+def _free(text: str) -> Reading:
+    available = share(free_row(text, "Mem") or {}, "available", "total")
+    if available is None:
+        return NotMeasured("this table of free does not say how much memory is available")
+    return Measured((SubjectFacts(None, {"available_percent": available}),))
 
 
 def meminfo(text: str) -> dict[str, int]:
@@ -59,4 +70,5 @@ PROBE = Probe(
     question=question,
     read=read,
     presence=Presence.LASTING,
+    recording=recording_of("/proc/meminfo or a table of free", recorded_meminfo, recorded_free),
 )

@@ -22,6 +22,7 @@ from maintops.domain.answers import (
 )
 from maintops.probes.answering import named_parts
 from maintops.probes.contract import Fact, Presence, Probe
+from maintops.probes.recorded import RECORDED, in_parts, recording_of, silence, unsaid
 
 _QUESTION = """\
 in_container() {
@@ -59,7 +60,7 @@ part end :
 """
 
 _ZYPPER_REBOOT = 102
-_DUE = re.compile(r"\bReboot is required\b", re.I)
+_DUE = re.compile(r"\bReboot is (?:required|suggested)\b", re.I)
 _NOT_DUE = re.compile(r"\bReboot (?:should not be|is probably not) necessary\b", re.I)
 _REASON = re.compile(r"\s+(?:\* )?(\S.*)")
 _KERNEL = re.compile(r"[0-9][A-Za-z0-9._+~-]{0,120}")
@@ -67,6 +68,16 @@ _PIECE = re.compile(r"[0-9]{1,18}|[A-Za-z]+")
 _FLAVOUR = re.compile(r"[-+][a-z].*$|uek")
 _NEEDRESTART = re.compile(r"NEEDRESTART-(KSTA|KEXP): *(\S+)")
 _MOST_REASONS = 50
+
+_BATCH = re.compile(r"(?m)^NEEDRESTART-(VER|KCUR|KEXP|KSTA): *(\S+)")
+_TALK_DUE = re.compile(
+    r"Pending kernel upgrade!|The currently running kernel version is not the expected kernel version"
+)
+_TALK_NOT_DUE = re.compile(r"Running kernel seems to be up-to-date\.|The kernel is up-to-date\.")
+_TALK_EXPECTED = re.compile(r"expected kernel version(?: of|:)?\s+([0-9][\w.+~-]*[\w])")
+_TALK_RUNNING = re.compile(r"Running kernel version:\s+([0-9][\w.+~-]*[\w])")
+_FLAG = re.compile(r"\s*\*{3} System restart required \*{3}\s*")
+_SERVICE = re.compile(r"[0-9]+ : \S.*")
 
 
 def question(parameters: Mapping[str, Any]) -> str:
@@ -76,6 +87,8 @@ def question(parameters: Mapping[str, Any]) -> str:
 
 def read(answer: Answer, parameters: Mapping[str, Any]) -> Reading:
     """One subject: the server."""
+    if (why := silence(answer)) is not None:
+        return why
     found = named_parts(answer)
     if not {"kernel", "flag", "end"} <= found.keys():
         raise UnreadableAnswer("the answer about reboots is not whole")
@@ -88,7 +101,8 @@ def read(answer: Answer, parameters: Mapping[str, Any]) -> Reading:
     facts: dict[str, Any] = {"required": bool(reasons), "reasons": list(dict.fromkeys(reasons))[:_MOST_REASONS]}
     kernels = {"running_kernel": running, "newest_kernel": newest}
     facts |= {name: value for name, value in kernels.items() if value}
-    return Measured((SubjectFacts(None, facts, frozenset(name for name, value in kernels.items() if not value)),))
+    absent = () if RECORDED in found else (name for name, value in kernels.items() if not value)
+    return Measured((SubjectFacts(None, facts, frozenset(absent)),))
 
 
 def _flag(found: Mapping[str, Part]) -> Iterator[list[str]]:
@@ -132,6 +146,8 @@ def _newer(running: str, newest: str) -> Iterator[list[str]]:
 def _kernels(found: Mapping[str, Part]) -> tuple[str, str]:
     """The running kernel and the newest installed one of its kind; empty where there is none."""
     running = found["kernel"].text.strip()
+    if not running and RECORDED in found:
+        return "", ""
     if _KERNEL.fullmatch(running) is None:
         raise UnreadableAnswer(f"not a kernel's version: {running[:80]!r}")
     for name in ("images", "modules"):  # folders of modules stay behind: they count only where no image has a version
@@ -154,6 +170,41 @@ def _order(version: str) -> list[tuple[int, int, str]]:
     return [(1, int(piece), "") if piece.isdigit() else (0, 0, piece) for piece in _PIECE.findall(bare)]
 
 
+def _recorded(kernel: str = "", flag: int = 1, **parts: str) -> Answer:
+    return in_parts({"kernel": kernel, "flag": (flag, ""), **parts, "end": ""})
+
+
+def _recorded_flag(text: str) -> Answer | None:
+    """The file /run/reboot-required itself."""
+    return _recorded(flag=0) if _FLAG.fullmatch(text) else None
+
+
+def _recorded_needrestart(text: str) -> Answer | None:
+    """`needrestart -b`, or what it tells a person (its NeedRestart::UI::stdio)."""
+    values = dict(_BATCH.findall(text))
+    if "VER" in values or "KSTA" in values:
+        if values.get("KSTA", "0") == "0":
+            return unsaid("needrestart does not say here how the kernel stands: it does with -k, as root")
+        current, expected = (values.get(name, "") for name in ("KCUR", "KEXP"))
+        return _recorded(current, images="\n".join(filter(None, (current, expected))), needrestart=text)
+    due = _TALK_DUE.search(text)
+    if due is None and _TALK_NOT_DUE.search(text) is None:
+        return None
+    running, newest = _TALK_RUNNING.search(text), _TALK_EXPECTED.search(text)
+    batch = f"NEEDRESTART-KSTA: {3 if due else 1}\n" + (f"NEEDRESTART-KEXP: {newest[1]}\n" if newest and due else "")
+    kernel = running[1] if running else ""
+    return _recorded(kernel, images="\n".join(filter(None, (kernel, newest[1] if newest else ""))), needrestart=batch)
+
+
+def _recorded_hint(text: str) -> Answer | None:
+    """`needs-restarting -r` of yum-utils and dnf, `zypper needs-rebooting`; without -r only services are listed."""
+    if _DUE.search(text) or _NOT_DUE.search(text):
+        return _recorded(hint=text)
+    if all(_SERVICE.fullmatch(line) for line in text.split("\n") if line.strip()):
+        return unsaid("this lists processes to restart: whether a reboot is due is said by needs-restarting -r")
+    return None
+
+
 PROBE = Probe(
     name="reboot-required",
     title="Reboot required",
@@ -166,4 +217,8 @@ PROBE = Probe(
     question=question,
     read=read,
     presence=Presence.PASSING,
+    recording=recording_of(
+        "output of needrestart, needs-restarting or zypper needs-rebooting",
+        *(_recorded_flag, _recorded_needrestart, _recorded_hint),
+    ),
 )

@@ -23,6 +23,8 @@ from maintops.domain.answers import (
 )
 from maintops.probes.answering import named_parts
 from maintops.probes.contract import Fact, Presence, Probe
+from maintops.probes.json_answers import load_json
+from maintops.probes.recorded import RECORDED, in_parts, recording_of, silence
 
 _QUESTION = """\
 part ip4 ip -4 -o route show default
@@ -57,25 +59,45 @@ def question(parameters: Mapping[str, Any]) -> str:
 
 def read(answer: Answer, parameters: Mapping[str, Any]) -> Reading:
     """One subject: the server."""
+    if (why := silence(answer)) is not None:
+        return why
     found = named_parts(answer)
     if not {"ip4", "ip6", "proc4", "proc6", "machine"} <= found.keys():
         raise UnreadableAnswer("the answer about routes is not whole")
     four, six = _four(found), _six(found)
+    if RECORDED in found:
+        return Measured((SubjectFacts(None, _recorded_facts(found, four or [], six)),))
     if four is None:
         return NotMeasured("neither the command ip nor /proc/net/route can be read")
+    facts = _facts(four, six)
+    neighbours = found.get("neighbours")
+    if neighbours is not None and neighbours.status == 0:
+        lost = _lost(neighbours.text)
+        facts["gateways_lost"] = [gateway for gateway in facts["gateways"] if gateway in lost]
+    return Measured((SubjectFacts(None, facts),))
+
+
+def _facts(four: list[_Hop], six: list[_Hop]) -> dict[str, Any]:
     hops = list(dict.fromkeys((*four, *six)))
-    facts: dict[str, Any] = {
+    return {
         "default_route": bool(hops),
         "default_route_ipv4": bool(four),
         "default_route_ipv6": bool(six),
         "gateways": list(dict.fromkeys(hop.gateway for hop in hops if hop.gateway)),
         "interfaces": sorted({hop.interface for hop in hops if hop.interface}),
     }
-    neighbours = found.get("neighbours")
-    if neighbours is not None and neighbours.status == 0:
-        lost = _lost(neighbours.text)
-        facts["gateways_lost"] = [gateway for gateway in facts["gateways"] if gateway in lost]
-    return Measured((SubjectFacts(None, facts),))
+
+
+def _recorded_facts(found: Mapping[str, Part], four: list[_Hop], six: list[_Hop]) -> dict[str, Any]:
+    """Of one family alone where the recording is about one: whether the other has a route is not known."""
+    facts = _facts(four, six)
+    families = {"default_route_ipv4": found["ip4"], "default_route_ipv6": found["ip6"]}
+    unknown = [name for name, part in families.items() if part.status != 0]
+    if unknown and not facts["default_route"]:
+        unknown += ["default_route", "gateways", "interfaces"]
+    if not all(map(_ADDRESS.fullmatch, facts["gateways"])):  # `route` without -n shows names
+        unknown.append("gateways")
+    return {name: value for name, value in facts.items() if name not in unknown}
 
 
 def _four(found: Mapping[str, Part]) -> list[_Hop] | None:
@@ -159,6 +181,73 @@ def _lost(text: str) -> set[str]:
     return {words[0] for line in text.splitlines() if (words := line.split()) and _LOST & set(words[1:])}
 
 
+_ROUTE = re.compile(
+    r"(?:(?:unreachable|blackhole|prohibit|throw|local|broadcast|multicast|anycast|unicast|nat) )?"
+    r"(default|[0-9a-fA-F:.]+(?:/[0-9]{1,3})?)((?: .*)?) ?"
+)
+_ROUTE_WORD = re.compile(r" (?:via|dev|proto|scope|metric|src|nexthop|nhid) ?|^ *$")
+_ADDRESS = re.compile(r"[0-9.]+|[0-9a-fA-F:.]*:[0-9a-fA-F:.]*")
+_TABLE_HEAD = re.compile(r"Destination +Gateway +(?:Genmask|Netmask) +Flags .*\bIface\b.*")
+
+
+def _recorded_ip(text: str) -> Answer | None:
+    """`ip route`, `ip -6 route`: the hops of one route stand in indented lines below it."""
+    lines: list[str] = []
+    for line in text.split("\n"):
+        if line[:1] in "\t " and line.strip() and lines:
+            lines[-1] += f" \\ {line.strip()}"
+        elif line.strip():
+            lines.append(line.strip())
+    found = [match for match in map(_ROUTE.fullmatch, lines) if match is not None and _ROUTE_WORD.search(match[2])]
+    if not found or len(found) < len(lines):
+        return None
+    six = any(":" in match[1] or re.search(r" via [0-9a-f]*:", match[2]) for match in found)
+    return _recorded(six=six, routes=lines)
+
+
+def _recorded_json(text: str) -> Answer | None:
+    """`ip -j route`."""
+    if not text.lstrip().startswith("["):
+        return None
+    routes = load_json(text.encode())
+    if not routes or not all(isinstance(one, dict) and isinstance(one.get("dst"), str) for one in routes):
+        raise UnreadableAnswer("this JSON is not ip's list of routes")
+    lines = [
+        f"{one['dst']} {_hop_words(one)}"
+        + "".join(f"\\ nexthop {_hop_words(hop)}" for hop in one.get("nexthops") or () if isinstance(hop, dict))
+        for one in routes
+        if one.get("type", "unicast") == "unicast"
+    ]
+    return _recorded(six=any(":" in line for line in lines), routes=lines)
+
+
+def _hop_words(one: Mapping[str, Any]) -> str:
+    words = [f"{word} {one[name]}" for word, name in (("via", "gateway"), ("dev", "dev")) if name in one]
+    flags = one.get("flags") or ()
+    return " ".join([*words, *(str(flag) for flag in flags if isinstance(flags, list)), "metric 0"])
+
+
+def _recorded_table(text: str) -> Answer | None:
+    """`route -n` and `netstat -rn`, of IPv4 alone."""
+    lines = [line.strip() for line in text.split("\n")]
+    begin = next((place for place, line in enumerate(lines) if _TABLE_HEAD.fullmatch(line)), None)
+    if begin is None:
+        return None
+    column = lines[begin].split().index("Iface")
+    routes = []
+    for words in (line.split() for line in lines[begin + 1 :] if line):
+        if len(words) <= column or not re.fullmatch(r"[A-Z!]+", words[3]):
+            raise UnreadableAnswer(f"this is not a line of route: {' '.join(words)[:80]!r}")
+        if words[0] in ("default", "0.0.0.0") and words[2] == "0.0.0.0" and "!" not in words[3]:  # noqa: S104
+            routes.append(f"default {f'via {words[1]} ' if 'G' in words[3] else ''}dev {words[column]}")
+    return _recorded(six=False, routes=routes)
+
+
+def _recorded(*, six: bool, routes: list[str]) -> Answer:
+    shown: dict[bool, str | tuple[int, str]] = {True: "\n".join(routes), False: (127, "")}
+    return in_parts({"ip4": shown[not six], "ip6": shown[six], "proc4": (2, ""), "proc6": (2, ""), "machine": ""})
+
+
 PROBE = Probe(
     name="routes",
     title="Default route",
@@ -173,4 +262,7 @@ PROBE = Probe(
     question=question,
     read=read,
     presence=Presence.PASSING,
+    recording=recording_of(
+        "output of ip route, route -n or netstat -rn", _recorded_ip, _recorded_json, _recorded_table
+    ),
 )

@@ -22,6 +22,7 @@ from maintops.domain.answers import (
 )
 from maintops.probes.answering import integer, named_parts
 from maintops.probes.contract import Fact, Presence, Probe
+from maintops.probes.recorded import RECORDED, recording_in, silence
 
 MOST_NAMES = 50
 """Names that a list of packages holds at most; the counts count all."""
@@ -74,9 +75,9 @@ _DNF_HAS_UPDATES = 100
 
 @dataclass(frozen=True, slots=True)
 class _Pending:
-    """Names of packages; `security` is None where nothing says which updates are for security."""
+    """Names of packages; None where nothing names the updates, or says which of them are for security."""
 
-    names: list[str]
+    names: list[str] | None
     security: list[str] | None
 
 
@@ -87,6 +88,8 @@ def question(parameters: Mapping[str, Any]) -> str:
 
 def read(answer: Answer, parameters: Mapping[str, Any]) -> Reading:
     """One subject: the server."""
+    if (why := silence(answer)) is not None:
+        return why
     found = named_parts(answer)
     if "end" not in found:
         raise UnreadableAnswer("the list of updates is not whole")
@@ -98,14 +101,20 @@ def read(answer: Answer, parameters: Mapping[str, Any]) -> Reading:
     pending = _MANAGERS[manager](found)
     if isinstance(pending, NotMeasured):
         return pending
-    facts: dict[str, Any] = {"manager": manager, "pending": len(pending.names)}
+    facts = {"manager": manager} | _facts(pending) | _age(found)
+    offered = {"security", "security_packages"} if manager == "apk" else set[str]()  # Alpine does not tell them apart
+    return Measured((SubjectFacts(None, facts, frozenset(offered)),))
+
+
+def _facts(pending: _Pending) -> dict[str, Any]:
+    facts: dict[str, Any] = {}
     security = pending.security or []
     if pending.security is not None:
         facts |= {"security": len(security), "security_packages": _some(security)}
-    facts["packages"] = _some([*(name for name in security if name in set(pending.names)), *pending.names])
-    facts |= _age(found)
-    offered = {"security", "security_packages"} if manager == "apk" else set[str]()  # Alpine does not tell them apart
-    return Measured((SubjectFacts(None, facts, frozenset(offered)),))
+    if pending.names is not None:
+        first = [name for name in security if name in set(pending.names)]
+        facts |= {"pending": len(pending.names), "packages": _some([*first, *pending.names])}
+    return facts
 
 
 def _some(names: Iterable[str]) -> list[str]:
@@ -131,6 +140,8 @@ def _apt(found: Mapping[str, Part]) -> _Pending:
         names.append(match[1])
         if any(suite.endswith("-security") for suite in match[2].split(",")):
             security.append(match[1])
+    if "simulated" in found and found["simulated"].status != 0:
+        return _Pending(names, security or None)
     if "simulated" in found:
         lines = (_SIMULATED.fullmatch(line) for line in found["simulated"].text.splitlines())
         security += [match[1] for match in lines if match is not None]
@@ -140,6 +151,8 @@ def _apt(found: Mapping[str, Part]) -> _Pending:
 def _dnf(found: Mapping[str, Part]) -> _Pending | NotMeasured:
     part = found["dnf"]
     if part.status not in (0, _DNF_HAS_UPDATES):
+        if RECORDED in found:  # the advisories alone
+            return _Pending(None, _advisories(found.get("advisories"), pending=True))
         return NotMeasured("dnf has no package lists in its cache, or no right to read them")
     text = re.split(r"(?im)^obsoleting packages\s*$", part.text)[0]
     text = _DNF_WRAPPED.sub(" ", text)
@@ -163,9 +176,9 @@ def _advisories(part: Part | None, pending: bool) -> list[str] | None:
 
 def _zypper(found: Mapping[str, Part]) -> _Pending | NotMeasured:
     part = found["zypper"]
-    if part.status != 0:
+    if part.status != 0 and RECORDED not in found:
         return NotMeasured(f"zypper could not list updates (status {part.status}: no repositories, no right or a lock)")
-    names = [row["Name"] for row in _table(part.text)]
+    names = [row["Name"] for row in _table(part.text)] if part.status == 0 else None  # a record of the patches alone
     patches = found.get("patches")
     if patches is None or patches.status != 0:
         return _Pending(names, None)
@@ -223,4 +236,5 @@ PROBE = Probe(
     question=question,
     read=read,
     presence=Presence.PASSING,
+    recording=recording_in("maintops.probes.security_updates_recorded"),
 )

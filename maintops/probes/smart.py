@@ -6,7 +6,6 @@ A disk that sleeps is not woken: it is said to be asleep. smartctl's exit status
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -14,7 +13,9 @@ from maintops.domain.answers import Answer, Measured, NotMeasured, Part, Reading
 from maintops.probes.answering import named_parts, refusal
 from maintops.probes.contract import Fact, Presence, Probe
 from maintops.probes.smart_json import disk_from_json
+from maintops.probes.smart_recording import answer_of_recording, reading_of_recording
 from maintops.probes.smart_report import Disk, facts_of
+from maintops.probes.smart_scan import SCANNED, subject_name
 from maintops.probes.smart_text import disk_from_text
 
 _QUESTION = """command -v smartctl >/dev/null 2>&1 || { echo 'smartctl: not found' >&2; exit 127; }
@@ -26,9 +27,6 @@ printf '%s\\n' "$devices" | while read -r device option type rest; do
   part "$device $type" smartctl $json -H -i -A -l error -l selftest -n standby -d "$type" "$device"
 done
 """
-_SCANNED = re.compile(r"(#?) *(/\S+) -d (\S+)(?: #)?(.*)")
-_MEMBER = re.compile(r"(?:sat\+)?(\S+,\S+)")
-"""A disk behind a controller has a type with its place there: megaraid,3 (sat+megaraid,3 to some versions)."""
 
 
 def question(parameters: Mapping[str, Any]) -> str:
@@ -38,6 +36,8 @@ def question(parameters: Mapping[str, Any]) -> str:
 
 def read(answer: Answer, parameters: Mapping[str, Any]) -> Reading:
     """One subject per disk: its device, with its place where it is behind a controller."""
+    if (recorded := reading_of_recording(answer)) is not None:
+        return recorded
     if (why := refusal(answer)) is not None:
         return why
     parts = named_parts(answer)
@@ -46,23 +46,18 @@ def read(answer: Answer, parameters: Mapping[str, Any]) -> Reading:
     subjects: dict[str, SubjectFacts] = {}
     remarks = []
     for line in parts["scan"].text.split("\n"):
-        found = _SCANNED.fullmatch(line.strip())
+        found = SCANNED.fullmatch(line.strip())
         if found is None:
             remarks.append(line.strip("# \t"))
             continue
         device, kind = found[2], found[3]
-        name = _subject_name(device, kind)
+        name = subject_name(device, kind)
         closed = found[1] == "#"
         subjects[name] = _closed(name, found[4]) if closed else _subject(name, device, parts.get(f"{device} {kind}"))
     if not subjects:
         said = next((one for one in remarks if one), "")
         return NotMeasured("smartctl finds no disk that could tell" + (f": {said[:300]}" if said else ""))
     return Measured(tuple(subjects.values()))
-
-
-def _subject_name(device: str, kind: str) -> str:
-    place = _MEMBER.fullmatch(kind)
-    return f"{device} {place[1]}" if place else device
 
 
 def _closed(name: str, said: str) -> SubjectFacts:
@@ -100,15 +95,30 @@ PROBE = Probe(
         "offline_uncorrectable": Fact("int", "sectors found bad by the disk's own scan (ATA attribute 198)"),
         "media_errors": Fact("int", "errors it could not correct (NVMe; SCSI: all counters; ATA attribute 187)"),
         "percentage_used": Fact("int", "how much of its life a flash disk has used; can exceed 100", "percent"),
+        "wear_unclear": Fact("bool", "whether an ATA disk counts its wear, but only in a way that is not known here"),
         "available_spare_percent": Fact("int", "spare blocks that an NVMe disk still has", "percent"),
         "available_spare_threshold_percent": Fact("int", "below this its maker calls it used up", "percent"),
         "critical_warning": Fact("int", "bits by which an NVMe disk warns (NVMe, SMART log page); 0: none"),
+        "critical_warnings": Fact("list", "the same bits as words"),
+        "unsafe_shutdowns": Fact("int", "how often an NVMe disk lost its power without a warning"),
+        "crc_errors": Fact("int", "errors on the way to an ATA disk: its cable or backplane (ATA attribute 199)"),
+        "non_medium_errors": Fact("int", "errors of a SCSI disk that are not its surface's: mostly of the link"),
+        "temperature_trip_celsius": Fact("int", "at this a SCSI disk protects itself", "degrees Celsius"),
         "failing_attributes": Fact("list", "names of ATA attributes that are at their thresholds now"),
         "self_test_passed": Fact("bool", "false: a self-test failed, and no extended one has passed since"),
+        "self_tests_logged": Fact("int", "self-tests in its log; 0: none was ever run, or the log was emptied"),
+        "self_test_age_hours": Fact("int", "how long it has been powered since its latest finished self-test", "hours"),
         "error_log_count": Fact("int", "errors in its log over its whole life (ATA, NVMe)"),
         "exit_status": Fact("int", "smartctl's exit status: bits, see smartctl(8)"),
+        "status_incomplete": Fact("bool", "bit 2 of it: a command to the disk failed, some of the above is missing"),
+        "status_failing": Fact("bool", "bit 3: the disk says that it is failing"),
+        "status_prefail_now": Fact("bool", "bit 4: an attribute that foretells a failure is at its threshold now"),
+        "status_prefail_past": Fact("bool", "bit 5: an attribute was at its threshold in the past"),
+        "status_error_log": Fact("bool", "bit 6: there are errors in its log; often harmless, and old"),
+        "status_self_test_log": Fact("bool", "bit 7: a self-test failed, and no extended one has passed since"),
     },
     question=question,
     read=read,
     presence=Presence.LASTING,
+    recording=answer_of_recording,
 )

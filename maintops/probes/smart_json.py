@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from maintops.domain.answers import UnreadableAnswer
 from maintops.probes.json_answers import load_json
-from maintops.probes.smart_report import DISK_FAILING, NOTHING_MEASURED, Attribute, Disk, SelfTest, judge_self_tests
+from maintops.probes.smart_attributes import Attribute
+from maintops.probes.smart_report import DISK_FAILING, NOTHING_MEASURED, Disk, SelfTest
 
 _LEADING = re.compile(r"\s*([0-9]{1,15})")
 _PLAIN = re.compile(r"[0-9]{1,15}")
@@ -18,25 +19,28 @@ _SCSI_TESTS = [f"scsi_self_test_{number}" for number in range(20)]
 
 def disk_from_json(output: bytes, status: int | None) -> Disk:
     """Reads one report. Raises UnreadableAnswer where it is not smartctl's JSON."""
-    report = _object(load_json(output))
+    return disk_from_report(load_json(output), status)
+
+
+def disk_from_report(value: Any, status: int | None) -> Disk:
+    """The same for JSON that was loaded already."""
+    report = _object(value)
     if not {"smartctl", "device", "smart_status"} & report.keys():
         raise UnreadableAnswer("this JSON is not a report of smartctl")
     own = _object(report.get("smartctl"))
     ended = _whole(own.get("exit_status"))
     exit_status = ended if ended is not None else status
     protocol = _text(_object(report.get("device")).get("protocol"))
-    tested, self_test = _self_test(report)
     return Disk(
         protocol=protocol,
         model=_text(report.get("model_name")) or _text(report.get("scsi_model_name")),
         serial=_text(report.get("serial_number")),
-        firmware=_text(report.get("firmware_version")) or _text(report.get("revision")),
+        firmware=_text(report.get("firmware_version")) or _text(report.get("scsi_revision") or report.get("revision")),
         passed=_passed(report, exit_status),
         temperature=_temperature(report),
         hours=_whole(_object(report.get("power_on_time")).get("hours")),
         attributes=_attributes(report),
-        tested=tested,
-        self_test_passed=self_test,
+        tests=_self_tests(report),
         figures=_figures(report),
         exit_status=exit_status,
         why_not=_why_not(own, report, exit_status),
@@ -49,6 +53,8 @@ def _why_not(own: Mapping[str, Any], report: Mapping[str, Any], exit_status: int
         return next((one for one in said if one), f"smartctl could not ask it (exit status {exit_status})")[:300]
     if _object(report.get("smart_support")).get("available") is False:
         return "the device has no SMART"
+    if _object(report.get("smart_support")).get("enabled") is False and "smart_status" not in report:
+        return "SMART is switched off on this disk"
     return None
 
 
@@ -75,7 +81,9 @@ def _attribute(row: Mapping[str, Any]) -> Attribute:
     number, name = _whole(row.get("id")), _text(row.get("name"))
     if number is None or name is None:
         raise UnreadableAnswer("an attribute has no number or no name")
-    return Attribute(number, name, _raw(_object(row.get("raw"))), row.get("when_failed") == "now")
+    return Attribute(
+        number, name, _raw(_object(row.get("raw"))), row.get("when_failed") == "now", _whole(row.get("value"))
+    )
 
 
 def _raw(raw: Mapping[str, Any]) -> int | None:
@@ -97,6 +105,8 @@ def _figures(report: Mapping[str, Any]) -> dict[str, int]:
         "available_spare_percent": log.get("available_spare"),
         "available_spare_threshold_percent": log.get("available_spare_threshold"),
         "critical_warning": log.get("critical_warning"),
+        "unsafe_shutdowns": log.get("unsafe_shutdowns"),
+        "temperature_trip_celsius": _object(report.get("temperature")).get("drive_trip") or None,
         "error_log_count": log.get("num_err_log_entries", _logged(report)),
     }
     return {name: whole for name, figure in figures.items() if (whole := _whole(figure)) is not None}
@@ -111,7 +121,18 @@ def _uncorrected(report: Mapping[str, Any]) -> int | None:
 
 def _endurance(report: Mapping[str, Any]) -> Any:
     ata = _object(report.get("endurance_used")).get("current_percent")
+    if ata is None:
+        ata = next(_statistics(report, 7, "Percentage Used Endurance Indicator"), None)
     return ata if ata is not None else report.get("scsi_percentage_used_endurance_indicator")
+
+
+def _statistics(report: Mapping[str, Any], page: int, name: str) -> Iterator[Any]:
+    """Values of an ATA disk's device statistics (smartctl -x or -l devstat)."""
+    for one in _array(_object(report.get("ata_device_statistics")).get("pages")):
+        for row in _array(_object(one).get("table")) if _object(one).get("number") == page else ():
+            found = _object(row)
+            if found.get("name") == name and _object(found.get("flags")).get("valid") is True:
+                yield found.get("value")
 
 
 def _logged(report: Mapping[str, Any]) -> Any:
@@ -122,30 +143,40 @@ def _logged(report: Mapping[str, Any]) -> Any:
     return None
 
 
-def _self_test(report: Mapping[str, Any]) -> tuple[bool, bool | None]:
-    """Whether there is a log of self-tests, and whether the disk passed."""
+def _self_tests(report: Mapping[str, Any]) -> tuple[SelfTest, ...] | None:
+    """The log of self-tests, or None where there is none."""
     ata, nvme = _object(report.get("ata_smart_self_test_log")), report.get("nvme_self_test_log")
     scsi = [_object(report[name]) for name in _SCSI_TESTS if name in report]
     if ata:
         log = _object(ata.get("extended")) or _object(ata.get("standard"))
-        return True, judge_self_tests(_ata_test(_object(row)) for row in _array(log.get("table")))
+        return tuple(_ata_test(_object(row)) for row in _array(log.get("table")))
     if isinstance(nvme, dict):
         rows = [_object(row) for row in _array(nvme.get("table"))]
-        return True, judge_self_tests(_test(row, "self_test_code", "self_test_result", (5, 6, 7)) for row in rows)
+        return tuple(
+            _test(row, "self_test_code", "self_test_result", (5, 6, 7), _whole(row.get("power_on_hours")))
+            for row in rows
+        )
     if scsi:
-        return True, judge_self_tests(_test(row, "code", "result", (3, 4, 5, 6, 7)) for row in scsi)
-    return False, None
+        return tuple(_test(row, "code", "result", (3, 4, 5, 6, 7), _powered(row)) for row in scsi)
+    return None
 
 
 def _ata_test(row: Mapping[str, Any]) -> SelfTest:
     passed = _object(row.get("status")).get("passed")
-    return SelfTest(passed if isinstance(passed, bool) else None, _is_extended(row.get("type")))
+    return SelfTest(
+        passed if isinstance(passed, bool) else None, _is_extended(row.get("type")), _whole(row.get("lifetime_hours"))
+    )
 
 
-def _test(row: Mapping[str, Any], code: str, result: str, failed: tuple[int, ...]) -> SelfTest:
+def _test(row: Mapping[str, Any], code: str, result: str, failed: tuple[int, ...], hours: int | None) -> SelfTest:
     """0 is a pass to NVMe and SCSI alike; other results that are no failure are tests that came to no end."""
     value = _whole(_object(row.get(result)).get("value"))
-    return SelfTest(True if value == 0 else False if value in failed else None, _is_extended(row.get(code)))
+    passed = True if value == 0 else False if value in failed else None
+    return SelfTest(passed, _is_extended(row.get(code)), hours)
+
+
+def _powered(row: Mapping[str, Any]) -> int | None:
+    return _whole(_object(row.get("power_on_time")).get("hours"))
 
 
 def _is_extended(kind: Any) -> bool:

@@ -21,6 +21,7 @@ from maintops.domain.answers import (
 )
 from maintops.probes.answering import integer, named_parts
 from maintops.probes.contract import Fact, Presence, Probe
+from maintops.probes.recorded import in_parts, recording_of, silence
 
 _MAIN = "sshd_config"
 _DEEPEST = 8
@@ -84,6 +85,8 @@ def question(parameters: Mapping[str, Any]) -> str:
 
 def read(answer: Answer, parameters: Mapping[str, Any]) -> Reading:
     """One subject: the server."""
+    if (why := silence(answer)) is not None:
+        return why
     found = named_parts(answer)
     if "effective" not in found or "end" not in found:
         raise UnreadableAnswer("the answer about sshd is not whole")
@@ -190,6 +193,32 @@ def _number(value: str) -> int:
     return number
 
 
+_EFFECTIVE = re.compile(r"[a-z][a-z0-9]*(?: .*)?")
+_DIRECTIVE = re.compile(r"\s*(?:#.*|[A-Za-z][A-Za-z0-9]*(?:\s*=\s*|\s+)\S.*)?")
+_KNOWN = re.compile(
+    r"(?im)^\s*(?:Port|ListenAddress|PermitRootLogin|PasswordAuthentication|Subsystem|UsePAM|AuthorizedKeysFile|HostKey"
+    r"|PubkeyAuthentication|X11Forwarding|Include|Match|AllowUsers|AllowGroups|KbdInteractiveAuthentication"
+    r"|ChallengeResponseAuthentication|PermitEmptyPasswords|MaxAuthTries)[ \t=]"
+)
+
+
+def _recorded_effective(text: str) -> Answer | None:
+    """`sshd -T`."""
+    lines = [line for line in text.split("\n") if line.strip()]
+    if not all(map(_EFFECTIVE.fullmatch, lines)) or not {"port", "permitrootlogin"} <= {
+        one.split()[0] for one in lines
+    }:
+        return None
+    return in_parts({"effective": text, "end": ""})
+
+
+def _recorded_file(text: str) -> Answer | None:
+    """An sshd_config by itself: what the files say that it includes is not known."""
+    if not _KNOWN.search(text) or not all(map(_DIRECTIVE.fullmatch, text.split("\n"))):
+        return None
+    return in_parts({"effective": (1, ""), f"file {_MAIN}": text, "end": ""})
+
+
 PROBE = Probe(
     name="sshd-settings",
     title="Settings of the SSH server",
@@ -207,4 +236,5 @@ PROBE = Probe(
     question=question,
     read=read,
     presence=Presence.PASSING,
+    recording=recording_of("output of sshd -T, or an sshd_config", _recorded_effective, _recorded_file),
 )

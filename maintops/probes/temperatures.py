@@ -13,6 +13,7 @@ from typing import Any
 from maintops.domain.answers import Answer, Measured, NotMeasured, Reading, SubjectFacts
 from maintops.probes.answering import integer, present, printed_files, refusal
 from maintops.probes.contract import Fact, Presence, Probe
+from maintops.probes.recorded import recording_in, silence
 
 COLDEST, HOTTEST = -40.0, 126.0
 """What lies outside is no temperature of a server but an input to which nothing is connected (-128, 127, 255)."""
@@ -38,7 +39,7 @@ def read(answer: Answer, parameters: Mapping[str, Any]) -> Reading:
     """One subject per sensor, named `CHIP/LABEL`."""
     if not answer.stdout.strip() and answer.status == 0:
         return NotMeasured("this machine has no temperature sensor that its kernel knows")
-    if (why := refusal(answer)) is not None:
+    if (why := silence(answer) or refusal(answer)) is not None:
         return why
     chips = _chips(printed_files(answer))
     names = _chip_names(chips)
@@ -123,4 +124,5 @@ PROBE = Probe(
     question=question,
     read=read,
     presence=Presence.LASTING,
+    recording=recording_in("maintops.probes.temperatures_recorded"),
 )

@@ -22,6 +22,7 @@ from maintops.domain.answers import (
 )
 from maintops.probes.answering import decimal, integer, named_parts, present
 from maintops.probes.contract import Fact, Presence, Probe
+from maintops.probes.recorded import RECORDED, recording_in, silence
 
 _QUESTION = """\
 in_container() {
@@ -39,6 +40,9 @@ part timedatectl by_timedatectl
 part timesyncd timedatectl timesync-status
 part adjtimex adjtimex
 """
+
+PEERS = "ntp peers"
+"""The part with the table of `ntpq -p`."""
 
 _LOCAL_CLOCK = "7F7F0101"  # chronyd's reference id where its own clock is the source
 _SPAN = re.compile(r"([0-9]{1,12}(?:\.[0-9]{1,9})?)(us|ms|s|min|h|d|w|month|y)\b")
@@ -59,6 +63,8 @@ def question(parameters: Mapping[str, Any]) -> str:
 
 def read(answer: Answer, parameters: Mapping[str, Any]) -> Reading:
     """One subject: the server."""
+    if (why := silence(answer)) is not None:
+        return why
     found = named_parts(answer)
     if "adjtimex" not in found:
         raise UnreadableAnswer("the answer about the clock is not whole")
@@ -87,9 +93,49 @@ def _chrony(text: str, found: Mapping[str, Part]) -> SubjectFacts:
             facts["source"] = columns[1]
     sources = found.get("chrony_sources")
     if sources is not None and sources.status == 0:
-        reach = [line.split(",")[5:6] for line in sources.text.splitlines() if line.strip()]
-        facts |= {"sources": len(reach), "sources_reachable": sum(1 for one in reach if one not in ([], ["0"]))}
+        facts |= _counted(sources.text)
     return SubjectFacts(None, facts)
+
+
+def _counted(sources: str) -> dict[str, int]:
+    reach = [line.split(",")[5:6] for line in sources.splitlines() if line.strip()]
+    return {"sources": len(reach), "sources_reachable": sum(1 for one in reach if one not in ([], ["0"]))}
+
+
+def _chrony_sources(text: str, found: Mapping[str, Part]) -> SubjectFacts | None:
+    """A recording of the sources alone. The one marked with a star is followed; without one nothing is certain."""
+    if RECORDED not in found:
+        return None
+    facts: dict[str, Any] = {"service": "chronyd", **_counted(text)}
+    followed = [line.split(",")[2] for line in text.splitlines() if line.split(",")[1:2] == ["*"]]
+    return SubjectFacts(None, facts | ({"synchronised": True, "source": followed[0]} if followed else {}))
+
+
+def _ntp_peers(text: str, _found: Mapping[str, Part]) -> SubjectFacts:
+    """A recording of `ntpq -p`: before each peer a mark, * or o for the one that the clock follows (ntpq(8))."""
+    facts: dict[str, Any] = {"service": "ntpd"}
+    reached: list[int] = []
+    for line in text.splitlines():
+        columns = line[1:].rsplit(None, 9)
+        if columns[1:2] == [".POOL."]:  # no peer, but where peers are taken from
+            continue
+        if len(columns) != 10 or integer(columns[2]) is None or integer(columns[6]) is None:
+            raise UnreadableAnswer(f"not a peer of ntpq: {line[:80]!r}")
+        reached.append(int(columns[6]))
+        own = columns[1] in (".LOCL.", "LOCAL(0)") or columns[0].strip().startswith(("127.127.1.", "LOCAL("))
+        if line[0] in "*o":
+            facts |= {"synchronised": not own}
+            offset = decimal(columns[8])
+            facts |= (
+                {}
+                if own
+                else present(
+                    source=columns[0].rstrip(" ("),
+                    stratum=int(columns[2]) + 1,
+                    offset_seconds=None if offset is None else round(abs(offset) / 1000, 9),
+                )
+            )
+    return SubjectFacts(None, facts | {"sources": len(reached), "sources_reachable": sum(map(bool, reached))})
 
 
 def _ntpd(text: str, _found: Mapping[str, Part]) -> SubjectFacts | None:
@@ -125,9 +171,9 @@ def _timesyncd(text: str, found: Mapping[str, Part]) -> SubjectFacts | None:
     values = {key.strip(): value.strip() for key, _, value in (line.partition(":") for line in text.splitlines())}
     clock = found.get("timedatectl")
     flag = _SYNCHRONISED.search(clock.text) if clock is not None else None
-    if "Server" not in values or flag is None:
+    if "Server" not in values or (flag is None and RECORDED not in found):
         return None
-    facts: dict[str, Any] = {"service": "systemd-timesyncd", "synchronised": flag[1] == "yes"}
+    facts: dict[str, Any] = {"service": "systemd-timesyncd"} | ({"synchronised": flag[1] == "yes"} if flag else {})
     if "Offset" in values:
         facts["offset_seconds"] = _span(values["Offset"])
     facts |= present(stratum=integer(values.get("Stratum")))
@@ -138,6 +184,8 @@ def _timesyncd(text: str, found: Mapping[str, Part]) -> SubjectFacts | None:
 
 _SERVICES: Mapping[str, Callable[[str, Mapping[str, Part]], SubjectFacts | None]] = {
     "chrony": _chrony,
+    "chrony_sources": _chrony_sources,
+    PEERS: _ntp_peers,
     "ntpd": _ntpd,
     "openntpd": _openntpd,
     "timesyncd": _timesyncd,
@@ -151,7 +199,8 @@ def _kernel(found: Mapping[str, Part]) -> Reading:
         flag = _SYNCHRONISED.search(clock.text)
         if flag is None:
             raise UnreadableAnswer(f"timedatectl does not say whether the clock is synchronised: {clock.text[:80]!r}")
-        return Measured((SubjectFacts(None, {"synchronised": flag[1] == "yes"}, _DETAILS),))
+        details = frozenset[str]() if RECORDED in found else _DETAILS
+        return Measured((SubjectFacts(None, {"synchronised": flag[1] == "yes"}, details),))
     value = _ADJTIMEX.search(raw.text) if raw.status == 0 else None
     if value is not None:
         return Measured((SubjectFacts(None, {"synchronised": int(value[1]) != _ADJTIMEX_ERROR}, _DETAILS),))
@@ -181,4 +230,5 @@ PROBE = Probe(
     question=question,
     read=read,
     presence=Presence.PASSING,
+    recording=recording_in("maintops.probes.time_sync_recorded"),
 )

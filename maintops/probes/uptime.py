@@ -15,6 +15,7 @@ from typing import Any
 from maintops.domain.answers import Answer, Measured, Reading, SubjectFacts, UnreadableAnswer
 from maintops.probes.answering import decimal, integer, present, printed_files, refusal
 from maintops.probes.contract import Fact, Presence, Probe
+from maintops.probes.recorded import as_it_is, recording_of, silence
 
 _UPTIME = "/proc/uptime"
 _BOOT_ID = "/proc/sys/kernel/random/boot_id"
@@ -22,6 +23,20 @@ _KERNEL = "/proc/sys/kernel/osrelease"
 _INIT = "/proc/1/stat"
 _STAT = "/proc/stat"
 _UUID = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
+_PRINTED = re.compile(rf"(?m)^{_UPTIME}:")
+_BARE = re.compile(r"\s*([0-9]{1,12}\.[0-9]{1,4}) [0-9]{1,14}\.[0-9]{1,4}\s*")
+_SENTENCE = re.compile(
+    r"\bup +(?:([0-9]{1,6}) days?,? *)?(?:([0-9]{1,2}):([0-9]{2})\b|([0-9]{1,2}) (?:hrs?)\b|([0-9]{1,2}) mins?\b)?"
+)
+_PRETTY = re.compile(r"up ((?:[0-9]{1,6} (?:year|week|day|hour|minute|decade|month)s?(?:, )?)+)\s*")
+_PRETTY_SECONDS = {
+    "decade": 315_360_000,
+    "year": 31_536_000,
+    "week": 604_800,
+    "day": 86_400,
+    "hour": 3600,
+    "minute": 60,
+}
 _LATEST = 2**33
 """The year 2242: what lies beyond is no time of a boot."""
 
@@ -33,7 +48,7 @@ def question(parameters: Mapping[str, Any]) -> str:
 
 def read(answer: Answer, parameters: Mapping[str, Any]) -> Reading:
     """One subject: the server."""
-    if (why := refusal(answer)) is not None:
+    if (why := silence(answer) or refusal(answer)) is not None:
         return why
     files = printed_files(answer)
     seconds = decimal(files.get(_UPTIME, "").partition(" ")[0])
@@ -64,6 +79,25 @@ def _init_started(stat: str) -> int | None:
     return integer(fields[19]) if len(fields) > 19 else None
 
 
+def _recorded(text: str) -> Answer | None:
+    """The files as grep prints them, /proc/uptime alone, or what uptime says, to the minute."""
+    if _PRINTED.search(text):
+        return as_it_is(text)
+    if (bare := _BARE.fullmatch(text)) is not None:
+        return as_it_is(f"{_UPTIME}:{bare[1]} 0\n")
+    if (pretty := _PRETTY.fullmatch(text)) is not None:
+        spans = re.findall(r"([0-9]+) ([a-z]+?)s?\b", pretty[1])
+        if any(unit not in _PRETTY_SECONDS for _, unit in spans):  # a month is no number of seconds
+            return None
+        return as_it_is(f"{_UPTIME}:{sum(int(count) * _PRETTY_SECONDS[unit] for count, unit in spans)}.00 0\n")
+    found = _SENTENCE.search(text)
+    if found is None or not any(found.groups()) or "load average" not in text:
+        return None
+    days, hours, minutes, only_hours, only_minutes = (int(one or 0) for one in found.groups())
+    seconds = days * 86_400 + (hours + only_hours) * 3600 + (minutes + only_minutes) * 60
+    return as_it_is(f"{_UPTIME}:{seconds}.00 0\n")
+
+
 PROBE = Probe(
     name="uptime",
     title="Uptime, and an unexpected reboot",
@@ -82,4 +116,5 @@ PROBE = Probe(
     question=question,
     read=read,
     presence=Presence.LASTING,
+    recording=recording_of("/proc/uptime or output of uptime", _recorded),
 )

@@ -33,8 +33,10 @@ def accept_baselines(
         raise UsageError("why is it right? Say so with --why")
     accepted = [one for server in servers for one in _measured(store, server, checks, by, why, now)]
     missed = sorted({*checks} - {one.check for one in accepted})
-    if missed or not accepted:
-        raise UsageError(f"nothing to accept: {', '.join(missed) or 'nothing'} was never measured there; run it first")
+    if missed:
+        raise UsageError(f"nothing to accept: {', '.join(missed)} was never measured there; run it first")
+    if not accepted:
+        raise UsageError("nothing to accept: nothing was ever measured there; run a checklist first")
     store.accept(accepted)
     return Accepted(tuple(accepted), tuple(sorted({*servers} - {one.server for one in accepted})))
 

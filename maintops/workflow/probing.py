@@ -8,6 +8,7 @@ from typing import Any
 
 from maintops.domain.answers import Answer, NotMeasured, Reading, UnreadableAnswer
 from maintops.domain.checklists import Cadence, Check, Checklist
+from maintops.domain.parameters import unfit
 from maintops.domain.ports import Contact, Delivery, Pulse, Runner, Told
 from maintops.domain.servers import Server
 from maintops.errors import UsageError
@@ -92,12 +93,18 @@ def read(probe: Probe, content: bytes, answer: Answer | None, parameters: Mappin
         return probe.read(given, parameters)
     except UnreadableAnswer as error:
         return NotMeasured(f"it cannot be read: {error}")
+    except Exception as error:
+        return NotMeasured(f"its reader broke: {type(error).__name__}: {error}")
 
 
 def checked(probe: Probe, parameters: Mapping[str, Any]) -> dict[str, Any]:
-    """A probe's parameters with some of a person's own. Raises UsageError for one that it has not."""
-    for name in parameters:
+    """A probe's parameters with some of a person's own. Raises UsageError for one that it has not, and for a value
+    that cannot stand for the default."""
+    for name, value in parameters.items():
         if name not in probe.parameters:
             known = ", ".join(probe.parameters) or "none"
             raise UsageError(f"the probe {probe.name} has no parameter {name!r}; it has {known}")
+        problem = unfit(value, probe.parameters[name].default)
+        if problem is not None:
+            raise UsageError(f"the probe {probe.name}: its parameter {name} {problem}")
     return {name: one.default for name, one in probe.parameters.items()} | dict(parameters)

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from maintops.domain.answers import Answer, Measured, NotMeasured, UnreadableAnswer
 from maintops.probes.accounts import PROBE
 from tests.unit.probes.asking import SHELLS, answer_of, ask, only
+from tests.unit.probes.recorded import OFTEN, assert_no_news, assert_reads, facts_of, spoiled
 
 PASSWD = "root:0:/bin/bash\nbin:1:/usr/sbin/nologin\ntoor:0:/bin/sh\nanna:1000:/usr/bin/fish\nnobody:65534:/bin/false\n"
 GROUPS = "sudo:anna,ben\nwheel:anna\nadmin:\n"
@@ -98,3 +99,32 @@ def test_it_can_be_asked_here(shell: list[str]) -> None:
     reading = PROBE.read(ask(PROBE, shell), {})
     assert isinstance(reading, Measured)
     assert "root" in reading.subjects[0].facts["uid0"]
+
+
+# --- recordings -------------------------------------------------------------------------------------------------------
+PASSWD_FILE = """\
+root:x:0:0:root:/root:/bin/bash
+daemon:x:1:1:daemon:/usr/sbin:/usr/sbin/nologin
+toor:x:0:0::/root:/bin/sh
+alice::1000:1000:Alice,,,:/home/alice:
++@admins::::::
+"""
+
+
+def test_a_recording_of_the_file_alone() -> None:
+    assert facts_of(PROBE, PASSWD_FILE) == {"uid0": ["root", "toor"], "accounts": ["root", "toor", "alice"]}
+
+
+def test_password_hashes_of_a_recording_go_no_further() -> None:
+    assert PROBE.recording is not None
+    assert b"secret" not in PROBE.recording(PASSWD_FILE.replace(":x:", ":$6$secret:").encode()).stdout
+
+
+@OFTEN
+@given(data=spoiled([PASSWD_FILE]))
+def test_a_spoiled_recording_is_unreadable_at_worst(data: bytes) -> None:
+    assert_reads(PROBE, data)
+
+
+def test_a_recording_of_nothing_or_of_something_else_is_no_news() -> None:
+    assert_no_news(PROBE)

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from maintops.domain.answers import Answer, Measured, NotMeasured, SubjectFacts, UnreadableAnswer
 from maintops.probes.bonding import PROBE
 from tests.unit.probes.asking import SHELLS, ask, only, part_of, recording, recordings
+from tests.unit.probes.recorded import OFTEN, all_of, assert_no_news, assert_reads, facts_of, read_recording, spoiled
 
 HEAD = "Ethernet Channel Bonding Driver: v6.1.0\n\n"
 
@@ -181,3 +182,54 @@ def test_the_question_reads_every_bond(shell: list[str], tmp_path: Path) -> None
 def test_it_can_be_asked_here(shell: list[str]) -> None:
     expected = Measured if any(Path("/proc/net").glob("bonding/*")) else NotMeasured
     assert isinstance(PROBE.read(ask(PROBE, shell), {}), expected)
+
+
+# --- recordings -------------------------------------------------------------------------------------------------------
+def test_a_bare_page_does_not_say_whose_it_is() -> None:
+    (bond,) = all_of(PROBE, BACKUP).values()
+    assert bond.subject == "unnamed"
+    assert (bond.facts["slaves_down"], bond.facts["link_failures"]) == (["lan1"], 5)
+
+
+@pytest.mark.parametrize(
+    ("text", "names"),
+    [
+        (BACKUP + BACKUP, ["unnamed", "unnamed-2"]),
+        (f"==> /proc/net/bonding/bond0 <==\n{BACKUP}\n==> /proc/net/bonding/bond1 <==\n{BACKUP}", ["bond0", "bond1"]),
+        ("".join(f"/proc/net/bonding/bond7:{line}\n" for line in BACKUP.splitlines()), ["bond7"]),
+    ],
+)
+def test_several_pages_in_one_recording(text: str, names: list[str]) -> None:
+    found = all_of(PROBE, text)
+    assert list(found) == names
+    assert [one.facts["slaves_up"] for one in found.values()] == [["lan2"]] * len(names)
+
+
+def test_a_page_that_ends_before_the_state_of_a_link_is_unreadable() -> None:
+    with pytest.raises(UnreadableAnswer, match="does not say whether 'lan2' has a link"):
+        read_recording(PROBE, BACKUP[: BACKUP.rindex("MII")])
+
+
+def test_failures_that_are_not_counted_are_not_measured() -> None:
+    assert "link_failures" not in facts_of(PROBE, BACKUP.replace("Link Failure Count: 1\n", ""))
+
+
+@pytest.mark.parametrize("name", recordings("bonding"))
+def test_whole_recordings(name: str) -> None:
+    facts = facts_of(PROBE, recording("bonding", name))
+    down = {"b4.nok-wo-lacp": ["enp3s0f1"]}.get(name, ["enp3s0f0"] if ".nok" in name else [])
+    assert facts["slaves_down"] == down
+    assert facts["slaves_up"] == [one for one in ("enp3s0f0", "enp3s0f1") if one not in down]
+    assert facts["link_failures"] == {"b4.nok-wo-lacp": 0, "b4.ok-lacp": 1, "b6.nok": 2, "b6.ok": 1}.get(
+        name, int(".nok" in name)
+    )
+
+
+@OFTEN
+@given(data=spoiled([BACKUP, LACP.format(active=1, partner="aa:bb:cc:00:11:22"), BACKUP + BACKUP]))
+def test_a_spoiled_recording_is_unreadable_at_worst(data: bytes) -> None:
+    assert_reads(PROBE, data)
+
+
+def test_a_recording_of_nothing_or_of_something_else_is_no_news() -> None:
+    assert_no_news(PROBE)

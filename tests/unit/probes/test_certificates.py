@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from maintops.domain.answers import Answer, Measured, NotMeasured, Skipped, SubjectFacts, UnreadableAnswer
 from maintops.probes.certificates import MOST_FILES, PROBE
 from tests.unit.probes.asking import SHELLS, answer_of, ask, only, part_of
+from tests.unit.probes.recorded import OFTEN, all_of, assert_no_news, assert_reads, facts_of, read_recording, spoiled
 
 CERTIFICATE = """\
 notBefore=Jan  1 00:00:00 2026 GMT
@@ -201,3 +202,64 @@ def test_no_right_is_told_and_never_read_as_missing(shell: list[str], made: Path
         assert set(seen) == set(paths)
     finally:
         subprocess.run(["/bin/rm", "-r", str(closed)], check=True)
+
+
+# --- recordings -------------------------------------------------------------------------------------------------------
+TEXT = """\
+Certificate:
+    Data:
+        Version: 3 (0x2)
+        Serial Number:
+            0b:48:31:57
+        Signature Algorithm: sha256WithRSAEncryption
+        Issuer: C = DE, O = Example CA
+        Validity
+            Not Before: Jan  1 00:00:00 2026 GMT
+            Not After : Mar  2 21:53:08 2027 GMT
+        Subject: CN = www.example.com
+        Subject Public Key Info:
+            Public Key Algorithm: rsaEncryption
+"""
+SHORT = """\
+notBefore=Jan  1 00:00:00 2026 GMT
+notAfter=Mar  2 21:53:08 2027 GMT
+subject=CN = www.example.com
+issuer= /C=DE/O=Example CA
+serial=0B483157
+"""
+
+
+@pytest.mark.parametrize("text", [TEXT, SHORT])
+def test_what_openssl_says_of_a_certificate(text: str) -> None:
+    (certificate,) = all_of(PROBE, text).values()
+    assert certificate.subject == "certificate"
+    assert {name: value for name, value in certificate.facts.items() if name != "issuer"} == {
+        "present": True,
+        "not_before": "2026-01-01T00:00:00+00:00",
+        "not_after": "2027-03-02T21:53:08+00:00",
+        "subject_name": "CN = www.example.com",
+        "serial": "0B483157",
+    }
+    assert not certificate.not_offered, "the days that are left are not known, but they exist"
+
+
+def test_several_certificates_and_the_end_alone() -> None:
+    assert list(all_of(PROBE, TEXT + TEXT)) == ["certificate", "certificate 2"]
+    found = all_of(PROBE, "notAfter=Mar  2 21:53:08 2027 GMT\nnotAfter=Mar  2 21:53:08 2028 GMT\n")
+    assert [one.facts["not_after"][:4] for one in found.values()] == ["2027", "2028"]
+    assert facts_of(PROBE, TEXT.replace("\n            0b:48:31:57", " 1 (0x1)"))["serial"] == "1"
+
+
+def test_a_certificate_without_its_end_is_unreadable() -> None:
+    with pytest.raises(UnreadableAnswer, match="until when"):
+        read_recording(PROBE, TEXT[: TEXT.index("Not After")])
+
+
+@OFTEN
+@given(data=spoiled([TEXT, SHORT, TEXT + TEXT]))
+def test_a_spoiled_recording_is_unreadable_at_worst(data: bytes) -> None:
+    assert_reads(PROBE, data)
+
+
+def test_a_recording_of_nothing_or_of_something_else_is_no_news() -> None:
+    assert_no_news(PROBE)

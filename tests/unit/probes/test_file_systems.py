@@ -3,11 +3,13 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from hypothesis import given
 
 from maintops.domain.answers import Answer, Measured, NotMeasured, SubjectFacts, UnreadableAnswer
 from maintops.probes.file_systems import PROBE
 from maintops.probes.mounts import for_every_local_mount
 from tests.contract.asking import SHELLS, ask, tool
+from tests.unit.probes.recorded import OFTEN, all_of, assert_no_news, assert_reads, facts_of, read_recording, spoiled
 
 HEADER = " Filesystem     1024-blocks      Used Available Capacity Mounted on\n"
 
@@ -147,3 +149,77 @@ def test_a_mount_point_that_ends_in_a_newline_keeps_it(tmp_path: Path):
     (tmp_path / "mounts").write_text("/dev/sdb1 /x\\012 ext4 rw 0 0\n")
     text = for_every_local_mount('printf "[%s]" "$path"').replace("/proc/mounts", str(tmp_path / "mounts"))
     assert ask(text).stdout == b"[/x\n]"
+
+
+# --- recordings -------------------------------------------------------------------------------------------------------
+DF = """\
+Filesystem     1K-blocks     Used Available Use% Mounted on
+udev             8130220        0   8130220   0% /dev
+/dev/sda2       50000000 40000000   7500000  85% /
+/dev/loop3         64896    64896         0 100% /snap/core20/1
+storage:/home   50000000 40000000   7500000  85% /home
+"""
+DF_H = """\
+Filesystem      Size  Used Avail Use% Mounted on
+tmpfs           1,6G  2,1M  1,6G   1% /run
+/dev/sda2        48G   39G  7,2G  85% /
+overlay          48G   39G  7,2G  85% /var/lib/docker/overlay2/1/merged
+"""
+DF_T = """\
+Filesystem                                   Type     1K-blocks     Used Available Use% Mounted on
+/dev/mapper/a-very-long-name-of-a-group-root
+                                             ext4      50000000 40000000   7500000  85% /
+tank/data                                    zfs       50000000 40000000   7500000  85% /srv/my data
+/dev/sr0                                     iso9660     500000   500000         0 100% /media
+"""
+DF_GERMAN = """\
+Dateisystem    1K-Blöcke  Benutzt Verfügbar Verw% Eingehängt auf
+/dev/sda2       50000000 40000000   7500000   85% /
+"""
+SIZES = {"size_bytes": 51_200_000_000, "used_bytes": 40_960_000_000, "available_bytes": 7_680_000_000}
+
+
+@pytest.mark.parametrize("text", [DF, DF_GERMAN, f"me@web1:~$ df\n{DF}me@web1:~$ "])
+def test_a_bare_table_of_df(text: str):
+    assert facts_of(PROBE, text) == SIZES | {"device": "/dev/sda2", "used_percent": 84.2}
+
+
+def test_sizes_that_df_rounded_are_not_measured():
+    assert facts_of(PROBE, DF_H) == {"device": "/dev/sda2", "used_percent": 85.0}
+    assert facts_of(PROBE, DF.replace("1K-blocks", "1M-blocks")) == {"device": "/dev/sda2", "used_percent": 85.0}
+
+
+def test_blocks_of_half_a_kilobyte_are_told_by_the_header():
+    facts = facts_of(PROBE, DF.replace("1K-blocks", "512-blocks"))
+    assert (facts["size_bytes"], facts["used_percent"]) == (25_600_000_000, 84.2)
+
+
+def test_a_table_with_types_wrapped_lines_and_spaces():
+    found = all_of(PROBE, DF_T)
+    assert list(found) == ["/", "/srv/my data"]
+    assert found["/"].facts == SIZES | {
+        "device": "/dev/mapper/a-very-long-name-of-a-group-root",
+        "fs_type": "ext4",
+        "used_percent": 84.2,
+    }
+    assert found["/srv/my data"].facts["fs_type"] == "zfs"
+
+
+def test_a_table_of_inodes_is_not_one_of_space():
+    with pytest.raises(UnreadableAnswer, match="this is not a table of df"):
+        read_recording(PROBE, "Filesystem Inodes IUsed IFree IUse% Mounted on\n/dev/sda2 100 40 60 40% /\n")
+
+
+def test_a_table_of_other_file_systems_alone_is_not_measured():
+    text = DF.split("\n", 1)[0] + "\nudev             8130220        0   8130220   0% /dev\n"
+    assert isinstance(read_recording(PROBE, text), NotMeasured)
+
+
+@OFTEN
+@given(data=spoiled([DF, DF_H, DF_T, DF_GERMAN]))
+def test_a_spoiled_recording_is_unreadable_at_worst(data: bytes) -> None:
+    assert_reads(PROBE, data)
+
+
+def test_a_recording_of_nothing_or_of_something_else_is_no_news() -> None:
+    assert_no_news(PROBE)

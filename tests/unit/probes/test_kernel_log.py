@@ -5,11 +5,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import given
 
 from maintops.domain.answers import Answer, Measured, NotMeasured, Reading, SubjectFacts, UnreadableAnswer
 from maintops.probes.kernel_log import LATEST, MOST_LINES, PROBE
 from tests.contract.asking import SHELLS, ask, tool
 from tests.contract.samples import KERNEL
+from tests.unit.probes.asking import recording
+from tests.unit.probes.recorded import OFTEN, assert_no_news, assert_reads, facts_of, read_recording, spoiled
 
 RECORDED = Path(__file__).parents[3].parent / "shared" / "data" / "dmesg"
 DEFAULTS = {name: parameter.default for name, parameter in PROBE.parameters.items()}
@@ -170,3 +173,119 @@ def test_recorded_messages_are_counted(recording: str):
     lines = [line for line in (RECORDED / recording).read_text().split("\n") if line.strip()]
     found = facts(*(f"<3>{line}" for line in lines))
     assert (found["errors"], found["io_errors"]) == (len(lines), len(lines) if "blk" in recording else 0)
+
+
+# --- recordings -------------------------------------------------------------------------------------------------------
+WITHOUT_LEVELS = [
+    "[   12.300000] usb 1-1: new device\n[ 5000.25] blk_update_request: I/O error, dev sdb, sector 2048\n",
+    "[Feb13 04:56] sd 0:0:0:0: [sdb] ready\n[  +0.000050] blk_update_request: I/O error, dev sdb, sector 2048\n",
+    "[Feb 7 04:56] blk_update_request: I/O error, dev sdb, sector 2048\n\n\n",
+    "[Wed May  6 04:13:16 2026] blk_update_request: I/O error, dev sdb, sector 2048 op 0x0:(READ)\n",
+    "2026-05-06T04:13:16,123456+00:00 blk_update_request: I/O error, dev sdb, sector 2048\n",
+    "[   12.300000][  T101] blk_update_request: I/O error, dev sdb, sector 2048\n",
+    "[    0.100000 <    0.000100>] blk_update_request: I/O error, dev sdb, sector 2048\n",
+    (
+        "-- Boot 1 --\nFeb 13 04:56:01 web1 kernel: blk_update_request: I/O error, dev sdb\n"
+        "Feb 13 04:56:02 web1 sshd[12]: I/O error of a program\n"
+    ),
+    "2026-05-06T04:13:16.123456+00:00 web1 kernel: [   12.3] blk_update_request: I/O error, dev sdb\n",
+    "[   12.300000] web1 kernel: blk_update_request: I/O error, dev sdb\n",
+    "\x1b[32m[   12.300000] \x1b[0m\x1b[33mblk_update_request\x1b[0m: I/O error, dev sdb\r\n",
+]
+WITH_LEVELS = [
+    "<6>[    1.0] booting\n<3>[ 5000.25] Buffer I/O error on dev sdb\n<11>[ 5001.0] I/O error of a program\n",
+    "kern  :info  : [    1.0] booting\nkern  :err   : [ 5000.2] Buffer I/O error\ndaemon:err   : [ 5001.0] I/O error\n",
+    '{"dmesg": [{"pri": 6, "time": 1.0, "msg": "booting"}, {"pri": 3, "time": 5000.25, "msg": "Buffer I/O error"}]}',
+    '{"dmesg": [{"fac": "kern", "pri": "err", "time": 1.0, "msg": "I/O error"}, {"fac": "user", "pri": 3, "msg": ""}]}',
+    (
+        '{"_TRANSPORT": "kernel", "PRIORITY": "3", "MESSAGE": "Buffer I/O error"}\n'
+        '{"_TRANSPORT": "syslog", "PRIORITY": "3", "MESSAGE": "I/O error"}\n'
+    ),
+]
+HEALTHY = """\
+[    0.000000] Command line: root=/dev/sda1 loglevel=3
+[    0.100000] mce: CPU supports 7 MCE banks
+[    0.200000] MCE: In-kernel MCE decoding enabled.
+[    0.300000] RAS: Correctable Errors collector initialized.
+[    1.000000] EXT4-fs (sda1): re-mounted. Opts: errors=remount-ro. Quota mode: none.
+[    1.100000] BTRFS info (device sdb): bdev /dev/sdb errs: wr 0, rd 0, flush 0, corrupt 0, gen 0
+[    1.200000] nvme nvme0: Shutdown timeout set to 10 seconds
+[    1.300000] pcieport 0000:00:01.0: AER: enabled with IRQ 24
+"""
+
+
+@pytest.mark.parametrize("text", WITHOUT_LEVELS)
+def test_bare_messages_in_every_format_of_time(text: str):
+    facts = facts_of(PROBE, text)
+    assert (facts["io_errors"], facts["hardware_errors"], facts["oom_kills"]) == (1, 0, 0)
+    assert "I/O error, dev sdb" in facts["latest"][-1]
+    assert "errors" not in facts, "nothing tells an error from a remark"
+
+
+@pytest.mark.parametrize("text", WITH_LEVELS)
+def test_bare_messages_with_their_levels(text: str):
+    facts = facts_of(PROBE, text)
+    assert (facts["errors"], facts["io_errors"], len(facts["latest"])) == (1, 1, 1)
+
+
+def test_what_healthy_hardware_says_at_its_boot_is_no_complaint():
+    assert facts_of(PROBE, HEALTHY) == {"oom_kills": 0, "io_errors": 0, "hardware_errors": 0, "latest": []}
+
+
+def test_kills_and_broken_hardware_are_found_in_bare_messages():
+    text = (
+        "[ 1.0] Out of memory: Killed process 812 (java) total-vm:1kB\n[ 2.0] mce: [Hardware Error]: Machine check\n"
+        "[ 3.0] EDAC MC0: 1 CE memory read error on CPU_SrcID#0\n"
+    )
+    facts = facts_of(PROBE, text)
+    assert (facts["oom_kills"], facts["hardware_errors"]) == (1, 2)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "Feb 13 04:56:02 web1 sshd[12]: I/O error of a program\n",
+        '{"_TRANSPORT": "syslog", "PRIORITY": "3", "MESSAGE": "I/O error"}\n',
+    ],
+)
+def test_a_log_without_the_kernel_is_no_good_news(text: str):
+    assert read_recording(PROBE, text) == NotMeasured("none of these messages is the kernel's")
+
+
+def test_no_right_to_read_the_log_is_not_measured_in_a_recording():
+    said = "dmesg: read kernel buffer failed: Operation not permitted\n"
+    assert read_recording(PROBE, said) == NotMeasured(f"no right to ask this: {said.strip()}")
+
+
+@pytest.mark.parametrize(
+    ("name", "io_errors", "complaints"),
+    [
+        ("benign-ignored-messages-v1", 0, 0),
+        ("benign-ignored-messages-v2", 0, 2),  # cpufreq, which no list of ours calls harmless
+        ("benign-ignored-messages-v3", 0, 0),
+        ("benign-ignored-messages-v4", 0, 0),
+        ("error-rcu-stall", 0, 1),
+        ("error-tmpfs-mount-option", 0, 1),
+        ("errors-blk-update-request-two", 2, 2),
+    ],
+)
+def test_whole_recordings(name: str, io_errors: int, complaints: int):
+    facts = facts_of(PROBE, recording("dmesg", name))
+    assert (facts["io_errors"], len(facts["latest"])) == (io_errors, complaints)
+    assert (facts["oom_kills"], facts["hardware_errors"]) == (0, 0)
+
+
+def test_recordings_without_messages():
+    assert isinstance(read_recording(PROBE, recording("dmesg", "no-messages")), NotMeasured)
+    with pytest.raises(UnreadableAnswer, match="this is not output of dmesg"):
+        read_recording(PROBE, recording("dmesg", "lorem-ipsum-with-error-keyword"))
+
+
+@OFTEN
+@given(data=spoiled([*WITHOUT_LEVELS, *WITH_LEVELS, HEALTHY]))
+def test_a_spoiled_recording_is_unreadable_at_worst(data: bytes) -> None:
+    assert_reads(PROBE, data)
+
+
+def test_a_recording_of_nothing_or_of_something_else_is_no_news() -> None:
+    assert_no_news(PROBE)

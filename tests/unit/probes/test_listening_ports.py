@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from maintops.domain.answers import Answer, NotMeasured, UnreadableAnswer
 from maintops.probes.listening_ports import PROBE
 from tests.unit.probes.asking import SHELLS, answer_of, ask, only, tool
+from tests.unit.probes.recorded import OFTEN, assert_no_news, assert_reads, facts_of, read_recording, spoiled
 
 HEADER = "Netid State  Recv-Q Send-Q Local Address:Port Peer Address:PortProcess\n"
 RANGE = "32768\t60999\n"
@@ -176,3 +177,68 @@ def test_a_port_that_is_opened_is_seen(shell: list[str], with_ss: bool, tmp_path
 def test_a_broken_ss_is_not_measured(shell: list[str], tmp_path: Path) -> None:
     tool(tmp_path, "ss", "echo Cannot open netlink socket >&2; exit 255")
     assert isinstance(PROBE.read(ask(PROBE, shell, tools=tmp_path), {}), NotMeasured)
+
+
+# --- recordings -------------------------------------------------------------------------------------------------------
+SS = """\
+Netid State  Recv-Q Send-Q Local Address:Port  Peer Address:PortProcess
+udp   UNCONN 0      0      127.0.0.53%lo:53         0.0.0.0:*    users:(("resolver",pid=612,fd=13))
+tcp   LISTEN 0      128          0.0.0.0:22         0.0.0.0:*    users:(("sshd",pid=900,fd=3))
+tcp   LISTEN 0      511                *:80               *:*    users:(("web",pid=1,fd=4),("web",pid=2,fd=4))
+tcp   ESTAB  0      0           10.0.0.1:22       10.0.0.2:4000  users:(("sshd",pid=901,fd=3))
+"""
+SS_OLD = """\
+State      Recv-Q Send-Q Local Address:Port               Peer Address:Port
+LISTEN     0      128          *:22                       *:*
+LISTEN     0      128         :::80                      :::*
+UNCONN     0      0    127.0.0.53%lo:53                   *:*
+"""
+NETSTAT = """\
+Active Internet connections (only servers)
+Proto Recv-Q Send-Q Local Address           Foreign Address         State       PID/Program name
+tcp        0      0 0.0.0.0:22              0.0.0.0:*               LISTEN      900/sshd: /usr/sbin
+tcp6       0      0 :::80                   :::*                    LISTEN      -
+tcp        0      0 10.0.0.1:22             10.0.0.2:4000           ESTABLISHED 901/sshd
+udp        0      0 127.0.0.53:53           0.0.0.0:*                           612/resolver
+"""
+LSOF = """\
+COMMAND  PID USER   FD   TYPE DEVICE SIZE/OFF NODE NAME
+sshd     900 root    3u  IPv4  12345      0t0  TCP *:22 (LISTEN)
+web        1 root    4u  IPv6  12346      0t0  TCP *:80 (LISTEN)
+resolver 612 root   13u  IPv4  12347      0t0  UDP 127.0.0.53:53
+sshd     901 root    4u  IPv4  12348      0t0  TCP 10.0.0.1:22->10.0.0.2:4000 (ESTABLISHED)
+"""
+
+
+@pytest.mark.parametrize("text", [SS, SS_OLD, NETSTAT, LSOF])
+def test_bare_tables_of_every_tool(text: str) -> None:
+    facts = facts_of(PROBE, text)
+    assert facts["ports"] == ["tcp 0.0.0.0:22", "tcp [::]:80", "udp 127.0.0.53:53"]
+    assert facts["public_ports"] == ["tcp 0.0.0.0:22", "tcp [::]:80"]
+    assert (facts["count"], "passing_udp" in facts) == (3, False)
+    assert facts.get("processes", {}).get("tcp 0.0.0.0:22") == (None if text == SS_OLD else ["sshd"])
+
+
+def test_names_of_ports_are_not_guessed() -> None:
+    with pytest.raises(UnreadableAnswer, match="the option -n gives numbers"):
+        read_recording(PROBE, SS_OLD.replace("*:22", "*:ssh"))
+
+
+def test_a_line_that_is_no_socket_is_not_left_out() -> None:
+    with pytest.raises(UnreadableAnswer, match="this is no line of a table"):
+        read_recording(PROBE, SS.replace("tcp   LISTEN 0      128 ", "tcp   LIST"))
+
+
+def test_connections_alone_do_not_tell_who_listens() -> None:
+    text = "\n".join(line for line in NETSTAT.split("\n") if "LISTEN" not in line and "udp" not in line)
+    assert isinstance(read_recording(PROBE, text), NotMeasured)
+
+
+@OFTEN
+@given(data=spoiled([SS, SS_OLD, NETSTAT, LSOF]))
+def test_a_spoiled_recording_is_unreadable_at_worst(data: bytes) -> None:
+    assert_reads(PROBE, data)
+
+
+def test_a_recording_of_nothing_or_of_something_else_is_no_news() -> None:
+    assert_no_news(PROBE)

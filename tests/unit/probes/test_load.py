@@ -1,9 +1,11 @@
 from __future__ import annotations
 
 import pytest
+from hypothesis import given
 
 from maintops.domain.answers import Answer, Measured, NotMeasured, SubjectFacts, UnreadableAnswer
 from maintops.probes.load import PROBE
+from tests.unit.probes.recorded import OFTEN, assert_no_news, assert_reads, facts_of, spoiled
 
 
 def read(loadavg: str, online: str | None) -> SubjectFacts:
@@ -44,3 +46,36 @@ def test_an_answer_without_averages_is_unreadable():
 
 def test_nothing_is_not_measured():
     assert isinstance(PROBE.read(Answer(b"", b"", 2), {}), NotMeasured)
+
+
+# --- recordings -------------------------------------------------------------------------------------------------------
+SENTENCE = " 21:28:01 up 12 days,  3:04,  2 users,  load average: 0.10, 0.20, 6.00\n"
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "0.10 0.20 6.00 1/389 12345\n",
+        SENTENCE,
+        SENTENCE.replace("average: 0.10, 0.20, 6.00", "average: 0,10, 0,20, 6,00"),
+        "top - 21:28:01 up 3 min,  1 user,  load average: 0.10, 0.20, 6.00\nTasks: 100 total\n",
+        "10:09  up 3 mins, 3 users, load averages: 0.10 0.20 6.00\n",
+    ],
+)
+def test_bare_averages_do_not_tell_the_cores(text: str):
+    assert facts_of(PROBE, text) == {"load1": 0.1, "load5": 0.2, "load15": 6.0}
+
+
+def test_a_recording_of_the_files_is_read_as_it_is():
+    text = "/proc/loadavg:0.10 0.20 6.00 1/389 12345\n/sys/devices/system/cpu/online:0-3\n"
+    assert facts_of(PROBE, text)["load_per_core"] == 1.5
+
+
+@OFTEN
+@given(data=spoiled([SENTENCE, "0.10 0.20 6.00 1/389 12345\n"]))
+def test_a_spoiled_recording_is_unreadable_at_worst(data: bytes) -> None:
+    assert_reads(PROBE, data)
+
+
+def test_a_recording_of_nothing_or_of_something_else_is_no_news() -> None:
+    assert_no_news(PROBE)

@@ -5,10 +5,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import given
 
 from maintops.domain.answers import Answer, Measured, NotMeasured, UnreadableAnswer
 from maintops.probes.read_only_mounts import PROBE
 from tests.contract.asking import ask
+from tests.unit.probes.asking import recording
+from tests.unit.probes.recorded import OFTEN, all_of, assert_no_news, assert_reads, read_recording, spoiled
 
 RECORDED = Path(__file__).parents[3].parent / "shared" / "data" / "mounts"
 
@@ -88,3 +91,75 @@ def test_recorded_healthy_servers_have_none(number: int):
     subjects = read((RECORDED / f"all-mounts-healthy-v{number}").read_text())
     assert subjects
     assert [point for point, facts in subjects.items() if facts["read_only"]] == []
+
+
+# --- recordings -------------------------------------------------------------------------------------------------------
+PROC_MOUNTS = """\
+rootfs / rootfs rw 0 0
+/dev/sda1 / ext4 rw,errors=remount-ro 0 0
+/dev/sdb1 /srv/a\\040b xfs ro 0 0
+"""
+MOUNT = """\
+sysfs on /sys type sysfs (rw,nosuid,nodev,noexec,relatime)
+/dev/sda1 on / type ext4 (rw,relatime,errors=remount-ro)
+/dev/sdb1 on /srv/a b type xfs (ro,relatime) [data]
+/dev/sr0 on /media type iso9660 (ro,relatime)
+"""
+MOUNT_INFO = """\
+22 28 0:20 / /sys rw,nosuid shared:7 - sysfs sysfs rw
+28 1 8:1 / / rw,relatime shared:1 - ext4 /dev/sda1 rw,errors=remount-ro
+44 28 8:17 / /srv/a\\040b rw,relatime shared:9 - xfs /dev/sdb1 ro
+"""
+FINDMNT = """\
+TARGET                SOURCE       FSTYPE OPTIONS
+/                     /dev/sda1    ext4   rw,relatime,errors=remount-ro
+├─/sys                sysfs        sysfs  rw,nosuid,nodev
+│ └─/sys/fs/cgroup    tmpfs        tmpfs  ro,nosuid
+└─/srv/a b            /dev/sdb1[/x] xfs   ro,relatime
+"""
+
+
+@pytest.mark.parametrize("text", [PROC_MOUNTS, MOUNT, MOUNT_INFO, FINDMNT, f"[root@web1 ~]# mount\n{MOUNT}"])
+def test_bare_lists_of_mounts(text: str) -> None:
+    found = all_of(PROBE, text)
+    assert {name: one.facts["read_only"] for name, one in found.items()} == {"/": False, "/srv/a b": True}
+    assert (found["/srv/a b"].facts["device"], found["/srv/a b"].facts["fs_type"]) == ("/dev/sdb1", "xfs")
+
+
+@pytest.mark.parametrize(
+    ("name", "count", "read_only"),
+    [
+        ("all-mounts-healthy-twenty-two-mounts", 3, []),
+        ("all-mounts-healthy-v1", 7, []),
+        ("all-mounts-healthy-v2", 9, []),
+        ("all-mounts-healthy-v3", 7, []),
+        ("all-mounts-healthy-v4", 3, []),
+        ("all-mounts-healthy-v5", 2, []),
+        ("all-mounts-healthy-v6", 6, []),
+        ("all-mounts-healthy-v7", 1, []),
+        ("all-mounts-healthy-v8", 2, []),
+        ("one-readonly-mount-v1", 2, []),  # an image of a disc, which is read-only by nature
+        ("one-readonly-mount-v2", 3, []),
+        ("three-readonly-mounts", 4, ["/mnt/external-disk"]),
+    ],
+)
+def test_whole_recordings(name: str, count: int, read_only: list[str]) -> None:
+    found = all_of(PROBE, recording("mounts", name))
+    assert len(found) == count
+    assert [point for point, one in found.items() if one.facts["read_only"]] == read_only
+
+
+def test_recordings_without_mounts() -> None:
+    assert isinstance(read_recording(PROBE, recording("mounts", "all-mounts-healthy-v9")), NotMeasured)
+    with pytest.raises(UnreadableAnswer, match="this is not /proc/mounts"):
+        read_recording(PROBE, recording("mounts", "malformed-proc-mounts"))
+
+
+@OFTEN
+@given(data=spoiled([PROC_MOUNTS, MOUNT, MOUNT_INFO, FINDMNT]))
+def test_a_spoiled_recording_is_unreadable_at_worst(data: bytes) -> None:
+    assert_reads(PROBE, data)
+
+
+def test_a_recording_of_nothing_or_of_something_else_is_no_news() -> None:
+    assert_no_news(PROBE)

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from maintops.domain.answers import Answer, Measured, NotMeasured, UnreadableAnswer
 from maintops.probes.reboot_required import PROBE
 from tests.unit.probes.asking import SHELLS, answer_of, ask, only, recording, tool
+from tests.unit.probes.recorded import OFTEN, all_of, assert_no_news, assert_reads, facts_of, read_recording, spoiled
 
 NO = (1, "")
 NO_TOOL = (127, "")
@@ -222,3 +223,99 @@ def test_a_container_is_told_apart(shell: list[str], says: str, mark: bool, cont
 @pytest.mark.parametrize("shell", SHELLS)
 def test_it_can_be_asked_here(shell: list[str]) -> None:
     assert isinstance(PROBE.read(ask(PROBE, shell), {}), Measured | NotMeasured)
+
+
+# --- recordings -------------------------------------------------------------------------------------------------------
+BATCH = """\
+NEEDRESTART-VER: 3.6
+NEEDRESTART-KCUR: 6.1.0-13-amd64
+NEEDRESTART-KEXP: 6.1.0-15-amd64
+NEEDRESTART-KSTA: 3
+NEEDRESTART-SVC: cron.service
+"""
+TALK = """\
+Scanning processes...
+Scanning linux images...
+
+Pending kernel upgrade!
+
+Running kernel version:
+  6.1.0-13-amd64
+
+Diagnostics:
+  The currently running kernel version is not the expected kernel version 6.1.0-15-amd64.
+"""
+HINT = """\
+Core libraries or services have been updated since boot-up:
+  * kernel
+  * glibc
+
+Reboot is required to fully utilize these updates.
+"""
+NO_HINT = "No core libraries or services have been updated since boot-up.\nReboot should not be necessary.\n"
+
+
+@pytest.mark.parametrize(
+    ("text", "required", "reasons"),
+    [
+        (BATCH, True, ["kernel 6.1.0-15-amd64"]),
+        (BATCH.replace("KSTA: 3", "KSTA: 1").replace("-15-", "-13-"), False, []),
+        (TALK, True, ["kernel 6.1.0-15-amd64"]),
+        ("Running kernel seems to be up-to-date.\n\nNo services need to be restarted.\n", False, []),
+        ("Pending kernel upgrade!\n\nNo services need to be restarted.\n", True, ["a newer kernel"]),
+        (HINT, True, ["kernel", "glibc"]),
+        (NO_HINT, False, []),
+        (
+            "Core libraries or services have been updated.\nReboot is suggested to ensure that your system benefits.\n",
+            True,
+            ["updated core libraries or services"],
+        ),
+        ("*** System restart required ***\n", True, ["the distribution asks for it"]),
+    ],
+)
+def test_bare_output_of_every_tool(text: str, required: bool, reasons: list[str]) -> None:
+    facts = facts_of(PROBE, text)
+    assert (facts["required"], facts["reasons"]) == (required, reasons)
+
+
+def test_a_recording_tells_the_kernels_where_it_names_them() -> None:
+    for text in (BATCH, TALK):
+        facts = facts_of(PROBE, text)
+        assert (facts["running_kernel"], facts["newest_kernel"]) == ("6.1.0-13-amd64", "6.1.0-15-amd64")
+    (subject,) = all_of(PROBE, HINT).values()
+    assert not {"running_kernel", "newest_kernel"} & (subject.facts.keys() | subject.not_offered)
+
+
+def test_a_list_of_services_does_not_tell_about_a_reboot() -> None:
+    for text in ("1234 : /usr/sbin/sshd -D\n", BATCH.replace("KSTA: 3", "KSTA: 0")):
+        assert isinstance(read_recording(PROBE, text), NotMeasured)
+
+
+@pytest.mark.parametrize(
+    ("name", "required", "reasons"),
+    [
+        ("debian-clean-needrestart", False, []),
+        ("debian-kernel-pending-needrestart", True, ["kernel 6.1.0-15-amd64"]),
+        ("rhel-clean-reboothint", False, []),
+        ("rhel-reboot-required-reboothint", True, ["kernel", "glibc"]),
+        ("rhel-services-reboothint", False, []),
+    ],
+)
+def test_whole_recordings(name: str, required: bool, reasons: list[str]) -> None:
+    facts = facts_of(PROBE, recording("needs-restarting", name))
+    assert (facts["required"], facts["reasons"]) == (required, reasons)
+
+
+@pytest.mark.parametrize("name", ["rhel-clean-services", "rhel-services-services"])
+def test_recordings_that_say_nothing_of_a_reboot(name: str) -> None:
+    assert isinstance(read_recording(PROBE, recording("needs-restarting", name)), NotMeasured)
+
+
+@OFTEN
+@given(data=spoiled([BATCH, TALK, HINT, NO_HINT]))
+def test_a_spoiled_recording_is_unreadable_at_worst(data: bytes) -> None:
+    assert_reads(PROBE, data)
+
+
+def test_a_recording_of_nothing_or_of_something_else_is_no_news() -> None:
+    assert_no_news(PROBE)

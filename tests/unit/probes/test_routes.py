@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from maintops.domain.answers import Answer, Measured, NotMeasured, UnreadableAnswer
 from maintops.probes.routes import PROBE
 from tests.unit.probes.asking import SHELLS, answer_of, ask, only, tool
+from tests.unit.probes.recorded import OFTEN, assert_no_news, assert_reads, facts_of, spoiled
 
 HEADER = "Iface\tDestination\tGateway \tFlags\tRefCnt\tUse\tMetric\tMask\t\tMTU\tWindow\tIRTT\n"
 ROW = "lan0\t00000000\t{gateway}\t{flags}\t0\t0\t100\t{mask}\t0\t0\t0\n"
@@ -195,3 +196,76 @@ def test_ip_and_the_kernels_tables_agree_here(shell: list[str], tmp_path: Path) 
     expected = dict(by_ip.subjects[0].facts)
     expected.pop("gateways_lost")
     assert by_tables.subjects[0].facts == expected
+
+
+# --- recordings -------------------------------------------------------------------------------------------------------
+IP_ROUTE = """\
+default via 192.0.2.1 dev eth0 proto dhcp src 192.0.2.10 metric 100
+192.0.2.0/24 dev eth0 proto kernel scope link src 192.0.2.10
+blackhole 198.51.100.0/24
+"""
+IP_ROUTE_HOPS = """\
+default proto static metric 20
+\tnexthop via 192.0.2.1 dev eth0 weight 1
+\tnexthop via 192.0.2.2 dev eth1 weight 1
+"""
+IP_ROUTE6 = """\
+fe80::/64 dev eth0 proto kernel metric 256 pref medium
+default via fe80::1 dev eth0 proto ra metric 100 pref medium
+"""
+ROUTE = """\
+Kernel IP routing table
+Destination     Gateway         Genmask         Flags Metric Ref    Use Iface    MSS   Window irtt
+0.0.0.0         192.0.2.1       0.0.0.0         UG    100    0        0 eth0     0     0      0
+192.0.2.0       0.0.0.0         255.255.255.0   U     100    0        0 eth0     0     0      0
+"""
+IN_JSON = (
+    '[{"dst": "default", "gateway": "192.0.2.1", "dev": "eth0", "flags": []}, {"dst": "192.0.2.0/24", "dev": "eth0"}]'
+)
+
+
+@pytest.mark.parametrize(
+    ("text", "gateways", "interfaces"),
+    [
+        (IP_ROUTE, ["192.0.2.1"], ["eth0"]),
+        (IP_ROUTE_HOPS, ["192.0.2.1", "192.0.2.2"], ["eth0", "eth1"]),
+        (ROUTE, ["192.0.2.1"], ["eth0"]),
+        (IN_JSON, ["192.0.2.1"], ["eth0"]),
+        (IN_JSON.replace('"flags": []', '"flags": ["linkdown"], "nexthops": []'), None, None),
+    ],
+)
+def test_bare_routes_of_one_family(text: str, gateways: list[str] | None, interfaces: list[str] | None) -> None:
+    facts = facts_of(PROBE, text)
+    if gateways is None:
+        assert facts == {"default_route_ipv4": False}
+    else:
+        assert facts == {
+            "default_route": True,
+            "default_route_ipv4": True,
+            "gateways": gateways,
+            "interfaces": interfaces,
+        }
+
+
+def test_a_recording_of_the_other_family() -> None:
+    facts = facts_of(PROBE, IP_ROUTE6)
+    assert (facts["default_route_ipv6"], facts["gateways"], "default_route_ipv4" in facts) == (True, ["fe80::1"], False)
+
+
+def test_without_a_default_route_of_one_family_the_other_may_have_one() -> None:
+    assert facts_of(PROBE, IP_ROUTE.split("\n", 1)[1]) == {"default_route_ipv4": False}
+
+
+def test_names_in_place_of_addresses_are_no_gateways() -> None:
+    facts = facts_of(PROBE, ROUTE.replace("0.0.0.0         192.0.2.1", "default         _gateway "))
+    assert facts == {"default_route": True, "default_route_ipv4": True, "interfaces": ["eth0"]}
+
+
+@OFTEN
+@given(data=spoiled([IP_ROUTE, IP_ROUTE_HOPS, IP_ROUTE6, ROUTE, IN_JSON]))
+def test_a_spoiled_recording_is_unreadable_at_worst(data: bytes) -> None:
+    assert_reads(PROBE, data)
+
+
+def test_a_recording_of_nothing_or_of_something_else_is_no_news() -> None:
+    assert_no_news(PROBE)

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from maintops.domain.answers import Answer, Measured, NotMeasured, UnreadableAnswer
 from maintops.probes.security_updates import MOST_NAMES, PROBE
 from tests.unit.probes.asking import SHELLS, answer_of, ask, only, recording, recordings, tool
+from tests.unit.probes.recorded import OFTEN, assert_no_news, assert_reads, facts_of, read_recording, spoiled
 
 APT = """\
 Listing...
@@ -255,3 +256,139 @@ def test_the_age_of_the_lists_is_that_of_the_newest(shell: list[str], tmp_path: 
 
 def test_it_can_be_asked_here() -> None:
     assert isinstance(PROBE.read(ask(PROBE, ["sh"]), {}), Measured | NotMeasured)
+
+
+# --- recordings -------------------------------------------------------------------------------------------------------
+APT_SIMULATED = """\
+NOTE: This is only a simulation!
+Reading package lists...
+The following packages will be upgraded:
+  libc6 tzdata
+2 upgraded, 1 newly installed, 0 to remove and 0 not upgraded.
+Inst libc6 [2.36-9] (2.36-10 Debian-Security:12/stable-security, Debian:12/stable [amd64])
+Inst tzdata [2024a-0] (2024b-0 Debian:12/stable [all])
+Inst new-one (1.0 Debian:12/stable [all])
+Conf libc6 (2.36-10 Debian-Security:12/stable-security [amd64])
+"""
+APT_GERMAN = "Auflistung…\ncurl/stable-security 8.1-2 amd64 [aktualisierbar von: 8.1-1]\n"
+APT_OLD = "Listing...\nlibc6/oldoldstable 2.28-10+deb10u4 amd64 [upgradable from: 2.28-10+deb10u3]\n"
+DNF5_UPGRADES = """\
+Updating and loading repositories:
+ Example 1 - x86_64                     100% |   5.1 MiB/s |  35.4 MiB |  00m07s
+Repositories loaded.
+Available upgrades
+vim-data.noarch    2:9.2.280-1.fc42 updates
+vim-minimal.x86_64 2:9.2.280-1.fc42 updates
+"""
+DNF_INSTALLED = "Installed Packages\nacl.x86_64     2.2.53-3.fc30     @anaconda\n"
+APK_LIST = "busybox-1.36.1-r5 x86_64 {busybox} (GPL-2.0-only) [upgradable from: busybox-1.36.1-r2]\n"
+RECORDED_TEXTS = [
+    APT,
+    APT_SIMULATED,
+    APT_GERMAN,
+    APT_OLD,
+    DNF,
+    DNF4_ADVISORIES,
+    DNF5_ADVISORIES,
+    DNF5_UPGRADES,
+    ZYPPER,
+    PATCHES,
+    APK,
+]
+
+
+@pytest.mark.parametrize(
+    ("text", "manager", "pending", "security"),
+    [
+        (APT, "apt", 3, 2),
+        ("Listing... Done\n", "apt", 0, 0),
+        (APT_SIMULATED, "apt", 2, 1),
+        (APT_GERMAN, "apt", 1, 1),
+        (APT_OLD, "apt", 1, None),
+        (DNF, "dnf", 3, None),
+        (DNF4_ADVISORIES, "dnf", None, 1),
+        (DNF5_ADVISORIES, "dnf", None, 1),
+        (DNF5_UPGRADES, "dnf", 2, None),
+        ("a-very-long-name-of-a-package.noarch\n                 1:2.0-1.el9         appstream\n", "dnf", 1, None),
+        (ZYPPER, "zypper", 2, None),
+        ("Loading repository data...\nReading installed packages...\nNo updates found.\n", "zypper", 0, None),
+        (PATCHES, "zypper", None, 1),
+        (APK, "apk", 2, None),
+        (APK_LIST, "apk", 1, None),
+    ],
+)
+def test_bare_output_of_every_manager(text: str, manager: str, pending: int | None, security: int | None) -> None:
+    facts = facts_of(PROBE, text)
+    assert (facts["manager"], facts.get("pending"), facts.get("security")) == (manager, pending, security)
+    assert "lists_age_hours" not in facts
+
+
+@pytest.mark.parametrize("text", [APT[:-20], DNF5_UPGRADES[:-20]])
+def test_a_list_that_was_cut_in_a_row_is_not_counted(text: str) -> None:
+    with pytest.raises(UnreadableAnswer, match="the list is not whole"):
+        read_recording(PROBE, text)
+
+
+def test_a_list_of_what_is_installed_says_nothing_of_updates() -> None:
+    for text in (DNF_INSTALLED, "Listing...\nbash/stable,now 5.2-1 amd64 [installed]\n"):
+        assert read_recording(PROBE, text) == NotMeasured(
+            "this lists packages that are installed or on offer, not those that have an update"
+        )
+
+
+def test_a_recording_in_which_no_package_is_named_is_no_good_news() -> None:
+    progress = "Example 9 (RPMs) - BaseOS  1.1 MB/s | 533 kB     00:00\n"
+    assert isinstance(read_recording(PROBE, progress), NotMeasured)
+
+
+@pytest.mark.parametrize(
+    ("name", "pending", "security"),
+    [
+        ("apt-updates/debian10", 2, None),
+        ("apt-updates/debian11", 19, 19),
+        ("apt-updates/debian12", 37, 3),
+        ("apt-updates/debian13", 15, 2),
+        ("apt-updates/ubuntu2004", 7, 5),
+        ("apt-updates/ubuntu2204", 33, 27),
+        ("apt-updates/ubuntu2404", 39, 24),
+        ("apt-updates/ubuntu2604", 8, 0),
+        ("dnf-updates/fedora30-upgrades", 40, None),
+        ("dnf-updates/fedora30-updateinfo", None, 8),
+        ("dnf-updates/fedora35-upgrades", 2, None),
+        ("dnf-updates/fedora35-updateinfo", None, 0),
+        ("dnf-updates/fedora41-upgrades", 68, None),
+        ("dnf-updates/fedora41-updateinfo", None, 18),
+        ("dnf-updates/fedora42-upgrades", 2, None),
+        ("dnf-updates/fedora42-updateinfo", None, 2),
+        ("dnf-updates/fedora43-upgrades", 7, None),
+        ("dnf-updates/fedora43-updateinfo", None, 1),
+        ("dnf-updates/rhel8-upgrades", 72, None),
+        ("dnf-updates/rhel9-upgrades", 100, None),
+    ],
+)
+def test_whole_recordings(name: str, pending: int | None, security: int | None) -> None:
+    facts = facts_of(PROBE, recording(*name.split("/")))
+    assert (facts.get("pending"), facts.get("security")) == (pending, security)
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        *(f"{one}-installed" for one in ("fedora30", "fedora35", "fedora40", "fedora41", "fedora42", "fedora43")),
+        *("rhel8-installed", "rhel9-installed", "rhel10-installed"),
+        *("fedora40-upgrades", "fedora40-updateinfo", "rhel8-updateinfo", "rhel9-updateinfo"),
+        *("rhel10-upgrades", "rhel10-updateinfo"),  # nothing but the loading of lists: the two are the same
+    ],
+)
+def test_recordings_that_say_nothing_of_updates(name: str) -> None:
+    assert isinstance(read_recording(PROBE, recording("dnf-updates", name)), NotMeasured)
+
+
+@OFTEN
+@given(data=spoiled(RECORDED_TEXTS))
+def test_a_spoiled_recording_is_unreadable_at_worst(data: bytes) -> None:
+    assert_reads(PROBE, data)
+
+
+def test_a_recording_of_nothing_or_of_something_else_is_no_news() -> None:
+    assert_no_news(PROBE)

@@ -10,11 +10,19 @@ import pytest
 from maintops.domain.answers import Answer, Measured, NotMeasured, SubjectFacts, UnreadableAnswer
 from maintops.probes.conformance import reading_complaints
 from maintops.probes.smart import PROBE
+from maintops.probes.smart_report import EXIT_BITS
 from tests.contract.asking import SHELLS, ask, tool
 from tests.contract.samples import DISKS
 
-RECORDED = Path(__file__).parents[3].parent / "shared" / "data"
-ONLY_NVME = {"available_spare_percent", "available_spare_threshold_percent", "critical_warning"}
+ONLY_NVME = {
+    "available_spare_percent",
+    "available_spare_threshold_percent",
+    "critical_warning",
+    "critical_warnings",
+    "unsafe_shutdowns",
+}
+ONLY_SCSI = {"non_medium_errors", "temperature_trip_celsius"}
+BITS = dict.fromkeys(EXIT_BITS, False)
 SAT = "/dev/sda -d sat # /dev/sda [SAT], ATA device"
 
 
@@ -68,11 +76,19 @@ def test_a_disk_by_json_one_behind_a_controller_by_text_and_one_that_is_closed()
             "reallocated_sectors": 8,
             "pending_sectors": 1,
             "failing_attributes": ["Current_Pending_Sector"],
+            "wear_unclear": False,
             "self_test_passed": True,
+            "self_tests_logged": 1,
             "error_log_count": 3,
             "exit_status": 64,
-        },
-        frozenset({"offline_uncorrectable", "media_errors", "percentage_used"} | ONLY_NVME),
+        }
+        | BITS
+        | {"status_error_log": True},
+        frozenset(
+            {"offline_uncorrectable", "media_errors", "percentage_used", "crc_errors", "self_test_age_hours"}
+            | ONLY_NVME
+            | ONLY_SCSI
+        ),
     )
     assert found["/dev/bus/0 megaraid,4"] == SubjectFacts(
         "/dev/bus/0 megaraid,4",
@@ -86,11 +102,15 @@ def test_a_disk_by_json_one_behind_a_controller_by_text_and_one_that_is_closed()
             "power_on_hours": 12,
             "reallocated_sectors": 0,
             "media_errors": 2,
+            "temperature_trip_celsius": 60,
+            "self_tests_logged": 0,
             "exit_status": 0,
-        },
+        }
+        | BITS,
         frozenset(
             {"offline_uncorrectable", "pending_sectors", "failing_attributes", "error_log_count", "percentage_used"}
-            | {"self_test_passed"}
+            | {"wear_unclear"}
+            | {"self_test_passed", "self_test_age_hours", "crc_errors", "non_medium_errors"}
             | ONLY_NVME
         ),
     )
@@ -134,10 +154,11 @@ def test_a_failing_nvme_disk():
         "available_spare_percent": 9,
         "available_spare_threshold_percent": 10,
         "critical_warning": 4,
+        "critical_warnings": ["reliability degraded"],
         "media_errors": 3,
         "error_log_count": 17,
         "exit_status": 8,
-    }
+    } | BITS | {"status_failing": True}
     assert {"reallocated_sectors", "pending_sectors", "offline_uncorrectable", "self_test_passed"} <= one.not_offered
 
 
@@ -403,10 +424,13 @@ def test_a_failing_disk_by_text():
         "reallocated_sectors": 1975,
         "pending_sectors": 8,
         "failing_attributes": ["Reallocated_Sector_Ct"],
+        "wear_unclear": False,
         "self_test_passed": False,
+        "self_tests_logged": 2,
+        "self_test_age_hours": 45440,
         "error_log_count": 56,
         "exit_status": 24,
-    }
+    } | BITS | {"status_failing": True, "status_prefail_now": True}
 
 
 @pytest.mark.parametrize("figure", ["11'044", "11,044", "11044", "11\N{RIGHT SINGLE QUOTATION MARK}044", "11.044"])
@@ -444,41 +468,3 @@ def test_the_question_asks_each_disk_in_its_own_way(shell: str, version: str, op
         f"{asked} megaraid,0 /dev/bus/0",
         ".64",
     ]
-
-
-# --- recordings ------------------------------------------------------------------------------------------------------
-
-
-def recorded(folder: str) -> list[Path]:
-    return sorted(path for path in (RECORDED / folder).glob("*") if "scan" not in path.name and path.name != "LICENSE")
-
-
-@pytest.mark.parametrize("path", recorded("smartctl-json") + recorded("smartctl-text"), ids=lambda path: path.name)
-def test_a_recorded_report_is_measured_or_says_why_not(path: Path):
-    report = path.read_text()
-    one = disk(report, json.loads(report).get("smartctl", {}).get("exit_status", 0) if report[0] == "{" else 0)
-    assert one.why_not or one.facts.keys() & {"passed", "reallocated_sectors"}
-    if "failed" in path.name and "health" in path.name:
-        assert one.facts["passed"] is False
-
-
-def test_the_recordings_are_there():
-    if not RECORDED.is_dir():
-        pytest.skip(f"the recordings are not there: {RECORDED}")
-    assert len(recorded("smartctl-json")) > 15
-    assert len(recorded("smartctl-text")) > 25
-
-
-@pytest.mark.parametrize(
-    ("scan", "measured", "closed"),
-    [("two-devices-scan", 2, 0), ("two-devices-one-inaccessible-scan", 1, 1), ("all-devices-inaccessible-scan", 0, 2)],
-)
-def test_a_recorded_scan_names_every_disk(scan: str, measured: int, closed: int):
-    path = RECORDED / "smartctl-text" / scan
-    if not path.is_file():
-        pytest.skip(f"the recordings are not there: {path}")
-    report = (BANNER + "Model Number: X\nCritical Warning: 0x00\n", 0)
-    found = subjects(answer(path.read_text(), **{"/dev/sda sat": report, "/dev/nvme0 nvme": report}))
-    assert len([one for one in found.values() if one.why_not is None]) == measured
-    assert len([one for one in found.values() if (one.why_not or "").endswith("Permission denied")]) == closed
-    assert len(found) == measured + closed

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from maintops.domain.answers import Answer, Measured, NotMeasured, UnreadableAnswer
 from maintops.probes.sshd_settings import PROBE
 from tests.unit.probes.asking import SHELLS, answer_of, ask, only, part_of, tool
+from tests.unit.probes.recorded import OFTEN, assert_no_news, assert_reads, facts_of, spoiled
 
 EFFECTIVE = """\
 port 22
@@ -191,3 +192,57 @@ def test_files_and_sshd_agree_here(shell: list[str]) -> None:
     if not isinstance(by_sshd, Measured) or by_sshd.subjects[0].facts["source"] != "effective":
         pytest.skip("sshd does not show its settings here")
     assert by_files == {**by_sshd.subjects[0].facts, "source": "files"}
+
+
+# --- recordings -------------------------------------------------------------------------------------------------------
+EFFECTIVE_T = """\
+port 22
+port 2222
+addressfamily any
+permitrootlogin without-password
+passwordauthentication yes
+kbdinteractiveauthentication no
+permitemptypasswords no
+maxauthtries 6
+"""
+CONFIG = """\
+# The server's own settings
+Port 2222
+PermitRootLogin yes
+#PasswordAuthentication no
+
+Subsystem sftp /usr/lib/openssh/sftp-server
+Match User backup
+  PermitRootLogin no
+"""
+
+
+def test_a_recording_of_the_settings_in_force() -> None:
+    facts = facts_of(PROBE, EFFECTIVE_T)
+    assert (facts["source"], facts["permit_root_login"], facts["ports"]) == (
+        "effective",
+        "prohibit-password",
+        [22, 2222],
+    )
+    assert (facts["password_authentication"], "pubkey_authentication" in facts) == (True, False)
+
+
+def test_a_recording_of_the_file() -> None:
+    facts = facts_of(PROBE, CONFIG)
+    assert (facts["source"], facts["permit_root_login"], facts["ports"]) == ("files", "yes", [2222])
+    assert facts["password_authentication"] is True
+
+
+def test_what_the_file_includes_is_not_known() -> None:
+    facts = facts_of(PROBE, "PermitRootLogin no\nInclude /etc/ssh/sshd_config.d/*.conf\n" + CONFIG)
+    assert facts == {"source": "files", "permit_root_login": "no"}
+
+
+@OFTEN
+@given(data=spoiled([EFFECTIVE_T, CONFIG]))
+def test_a_spoiled_recording_is_unreadable_at_worst(data: bytes) -> None:
+    assert_reads(PROBE, data)
+
+
+def test_a_recording_of_nothing_or_of_something_else_is_no_news() -> None:
+    assert_no_news(PROBE)

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from maintops.domain.answers import Answer, Measured, NotMeasured, UnreadableAnswer
 from maintops.probes.time_sync import PROBE
 from tests.unit.probes.asking import SHELLS, answer_of, ask, only, tool
+from tests.unit.probes.recorded import OFTEN, all_of, assert_no_news, assert_reads, facts_of, read_recording, spoiled
 
 NONE = (127, "")
 SILENT = dict.fromkeys(("chrony", "chrony_sources", "ntpd", "openntpd", "timedatectl", "timesyncd", "adjtimex"), NONE)
@@ -239,3 +240,117 @@ def test_a_container_is_told_apart(shell: list[str], says: str, container: bool,
 @pytest.mark.parametrize("shell", SHELLS)
 def test_it_can_be_asked_here(shell: list[str]) -> None:
     assert isinstance(PROBE.read(ask(PROBE, shell), {}), Measured | NotMeasured)
+
+
+# --- recordings -------------------------------------------------------------------------------------------------------
+BARE_TRACKING = """\
+Reference ID    : C0000201 (time.example.net)
+Stratum         : 3
+Ref time (UTC)  : Wed May 06 04:13:16 2026
+System time     : 0.250000000 seconds slow of NTP time
+Last offset     : -0.000006747 seconds
+Leap status     : Normal
+"""
+BARE_SOURCES = """\
+MS Name/IP address         Stratum Poll Reach LastRx Last sample
+===============================================================================
+^* time.example.net              2   6   377    25   +123us[ +150us] +/-   12ms
+^? 192.0.2.9                     0   6     0     -     +0ns[   +0ns] +/-    0ns
+"""
+BARE_CSV = "C0000201,192.0.2.1,3,1778040796.1,0.25,-0.01,0.01,-3.2,-0.0,0.1,0.01,0.001,64.2,Normal\n"
+BARE_PEERS = """\
+     remote           refid      st t when poll reach   delay   offset  jitter
+==============================================================================
+ 0.example.pool. .POOL.          16 p    -   64    0    0.000   +0.000   0.000
+*192.0.2.1       10.0.0.1         2 u   33   64  377    0.500 -250.000   0.100
++192.0.2.2       10.0.0.1         2 u   33   64  377    0.500    0.250   0.100
+ 192.0.2.3       .INIT.          16 u    -   64    0    0.000    0.000   0.000
+"""
+BARE_TIMEDATECTL = """\
+               Local time: Wed 2026-05-06 04:13:16 UTC
+System clock synchronized: yes
+              NTP service: active
+"""
+BARE_TIMESYNC = """\
+       Server: 192.0.2.1 (time.example.net)
+      Version: 4
+      Stratum: 3
+       Offset: -250ms
+"""
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        (BARE_TRACKING, {"service": "chronyd", "synchronised": True, "offset_seconds": 0.25, "stratum": 3}),
+        (BARE_TRACKING + BARE_SOURCES, {"synchronised": True, "stratum": 3, "sources": 2, "sources_reachable": 1}),
+        (BARE_TRACKING.replace("Normal", "Not synchronised"), {"service": "chronyd", "synchronised": False}),
+        (BARE_CSV, {"service": "chronyd", "synchronised": True, "offset_seconds": 0.25, "stratum": 3}),
+        (
+            BARE_SOURCES,
+            {"service": "chronyd", "synchronised": True, "source": "time.example.net", "sources_reachable": 1},
+        ),
+        (
+            BARE_PEERS,
+            {
+                "service": "ntpd",
+                "synchronised": True,
+                "source": "192.0.2.1",
+                "stratum": 3,
+                "offset_seconds": 0.25,
+                "sources": 3,
+                "sources_reachable": 2,
+            },
+        ),
+        ("associd=0 status=c016 leap_alarm, sync_unspec, 1 event\n", {"service": "ntpd", "synchronised": False}),
+        (BARE_TIMEDATECTL, {"synchronised": True}),
+        ("NTP=yes\nNTPSynchronized=no\n", {"synchronised": False}),
+        (BARE_TIMESYNC, {"service": "systemd-timesyncd", "offset_seconds": 0.25, "stratum": 3}),
+        (BARE_TIMEDATECTL + BARE_TIMESYNC, {"service": "systemd-timesyncd", "synchronised": True}),
+        (
+            "ServerName=time.example.net\nServerAddress=192.0.2.1\nNTPMessage={ Leap=0, Stratum=2, Jitter=0 }\n",
+            {"service": "systemd-timesyncd", "source": "192.0.2.1", "stratum": 2},
+        ),
+        ("4/4 peers valid, clock synced, stratum 2\n", {"service": "openntpd", "synchronised": True, "sources": 4}),
+    ],
+)
+def test_bare_output_of_every_service(text: str, expected: dict[str, object]) -> None:
+    facts = facts_of(PROBE, text)
+    assert {name: facts[name] for name in expected} == expected
+
+
+@pytest.mark.parametrize("text", [BARE_SOURCES.replace("^*", "^?"), BARE_PEERS.replace("*192", " 192"), BARE_TIMESYNC])
+def test_without_a_word_about_it_nothing_is_said_of_the_clock(text: str) -> None:
+    assert "synchronised" not in facts_of(PROBE, text)
+
+
+def test_timedatectl_alone_leaves_the_rest_unmeasured() -> None:
+    (server,) = all_of(PROBE, BARE_TIMEDATECTL).values()
+    assert server.not_offered == frozenset()
+
+
+def test_a_daemon_that_does_not_answer_is_not_measured() -> None:
+    for said in ("506 Cannot talk to daemon", "localhost: timed out, nothing received", "No association ID's returned"):
+        assert read_recording(PROBE, f"{said}\n") == NotMeasured(said)
+
+
+@OFTEN
+@given(
+    data=spoiled(
+        [
+            BARE_TRACKING,
+            BARE_SOURCES,
+            BARE_CSV,
+            BARE_PEERS,
+            BARE_TIMEDATECTL,
+            BARE_TIMESYNC,
+            BARE_TIMEDATECTL + BARE_TIMESYNC,
+        ]
+    )
+)
+def test_a_spoiled_recording_is_unreadable_at_worst(data: bytes) -> None:
+    assert_reads(PROBE, data)
+
+
+def test_a_recording_of_nothing_or_of_something_else_is_no_news() -> None:
+    assert_no_news(PROBE)

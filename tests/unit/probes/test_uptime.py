@@ -4,10 +4,12 @@ import os
 from pathlib import Path
 
 import pytest
+from hypothesis import given
 
 from maintops.domain.answers import Answer, Measured, SubjectFacts, UnreadableAnswer
 from maintops.probes.uptime import PROBE
 from tests.contract.asking import ask
+from tests.unit.probes.recorded import OFTEN, assert_no_news, assert_reads, facts_of, read_recording, spoiled
 
 STAT = "1 (sys) (temd) S 0 1 1 0 -1 4194560 1 2 3 4 5 6 7 8 20 0 1 0 4711 100 200"
 WHOLE = f"""/proc/uptime:86400.25 170000.00
@@ -76,3 +78,42 @@ def test_this_machine_says_the_same_twice():
     assert first["boot_id"] == second["boot_id"] == Path("/proc/sys/kernel/random/boot_id").read_text().strip()
     assert first["kernel"] == os.uname().release
     assert first["init_started"] == second["init_started"]
+
+
+# --- recordings -------------------------------------------------------------------------------------------------------
+@pytest.mark.parametrize(
+    ("text", "seconds"),
+    [
+        ("36029.13 60471.11\n", 36_029),
+        (" 21:28:01 up 12 days,  3:04,  2 users,  load average: 0.10, 0.20, 0.30\n", 1_047_840),
+        (" 21:28:01 up 1 day, 2 users, load average: 0.10, 0.20, 0.30\n", 86_400),
+        (" 21:28:01 up 3 min,  load average: 0,10, 0,20, 0,30\n", 180),
+        (" 21:28:01 up 10:00,  load average: 0.10, 0.20, 0.30\n", 36_000),
+        ("up 2 weeks, 1 day, 3 hours, 4 minutes\n", 1_307_040),
+    ],
+)
+def test_bare_output_tells_the_time_alone(text: str, seconds: int):
+    assert facts_of(PROBE, text) == {"uptime_seconds": seconds}
+
+
+def test_a_month_is_no_number_of_seconds():
+    with pytest.raises(UnreadableAnswer, match="this is not /proc/uptime"):
+        read_recording(PROBE, "up 2 months, 1 day\n")
+
+
+@OFTEN
+@given(
+    data=spoiled(
+        [
+            "36029.13 60471.11\n",
+            " 21:28:01 up 12 days,  3:04,  2 users,  load average: 0.10, 0.20, 0.30\n",
+            "up 2 weeks\n",
+        ]
+    )
+)
+def test_a_spoiled_recording_is_unreadable_at_worst(data: bytes) -> None:
+    assert_reads(PROBE, data)
+
+
+def test_a_recording_of_nothing_or_of_something_else_is_no_news() -> None:
+    assert_no_news(PROBE)

@@ -48,7 +48,7 @@ def test_what_was_measured_last_is_accepted(store):
     [
         ({"by": None}, "--by"),
         ({"why": "  "}, "--why"),
-        ({"server": "web9"}, "nothing was never measured there"),
+        ({"server": "web9"}, "nothing was ever measured there"),
     ],
 )
 def test_nobody_accepts_without_a_name_a_reason_and_something(store, given, why):

@@ -1,0 +1,44 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from maintops.domain.answers import Answer, NotMeasured, UnreadableAnswer
+from maintops.probes.log_rotation import PROBE
+from tests.unit.probes.accidents import assert_bad_answers_are_no_facts
+from tests.unit.probes.asking import SHELLS, answer_of, ask, only, tool
+
+NOW = "1772323200\n"
+
+
+def test_when_it_last_ran_and_what_starts_it() -> None:
+    states = "1772240400 /var/lib/logrotate/status\n1700000000 /var/lib/logrotate.status\n"
+    one = only(PROBE, answer_of(now=NOW, states=states, jobs="/etc/cron.daily/logrotate\n", timer="enabled\n"))
+    assert one.facts == {
+        "scheduled": True,
+        "starters": ["logrotate.timer", "/etc/cron.daily/logrotate"],
+        "last_run_hours": 23.0,
+    }
+
+
+def test_nothing_starts_it_and_it_never_ran() -> None:
+    one = only(PROBE, answer_of(now=NOW, states="", jobs="", timer=(1, "disabled\n")))
+    assert one.facts == {"scheduled": False, "starters": []}
+    assert one.not_offered == {"last_run_hours"}
+
+
+def test_no_tool_is_not_measured() -> None:
+    answer = Answer(b"", b"logrotate: not found\n", 127)
+    assert PROBE.read(answer, {}) == NotMeasured("no such command: logrotate")
+    assert_bad_answers_are_no_facts(PROBE)
+    with pytest.raises(UnreadableAnswer, match="not whole"):
+        PROBE.read(answer_of(now=NOW), {})
+
+
+@pytest.mark.parametrize("shell", SHELLS)
+def test_it_can_be_asked_here(shell: list[str], tmp_path: Path) -> None:
+    tool(tmp_path, "logrotate", "exit 1")
+    (tmp_path / "status").write_text("logrotate state -- version 2\n")
+    here = ask(PROBE, shell, tools=tmp_path, change=(("/var/lib/logrotate/status ", f"{tmp_path}/status "),))
+    assert only(PROBE, here).facts["last_run_hours"] == 0.0

@@ -9,12 +9,9 @@ from ipaddress import ip_address
 from typing import Any
 from urllib.parse import urlsplit
 
-from maintops.domain.parameters import PREFIX, unfit
+from maintops.domain.parameters import BMC, PREFIX, unfit
 from maintops.domain.servers import Server
 from maintops.errors import UsageError
-
-VARIABLES = ("address", "user", "password", "verify", "ipmi_port", "interface", "cipher")
-"""The inventory variables `maintops_bmc_…` that speak of a management controller."""
 
 INTERFACES = ("lanplus", "lan")
 """How IPMI is spoken over the network: version 2.0 (RMCP+) and 1.5, in ipmitool's words."""
@@ -51,7 +48,7 @@ class Bmc:
     def of(cls, server: Server) -> Bmc:
         """What the inventory says of a server's BMC. Raises UsageError, in words without a secret, where it says
         nothing or nothing that can be used."""
-        said = {name: server.variables.get(f"{PREFIX}bmc_{name}") for name in VARIABLES}
+        said = {name: server.variables.get(f"{PREFIX}bmc_{name}") for name in BMC}
         if said["address"] is None:
             raise UsageError(f"the inventory names no management controller of it ({PREFIX}bmc_address)")
         for name, value in said.items():

@@ -12,7 +12,12 @@ from maintops.errors import UsageError
 PREFIX = "maintops_"
 """What an inventory variable's name begins with that overrides a parameter."""
 
-RESERVED = frozenset({"criticality", "in_service", "customer", "site", "roles", "group", "depends_on"})
+BMC = ("address", "user", "password", "verify", "ipmi_port", "interface", "cipher")
+"""The inventory variables `maintops_bmc_…` that speak of a management controller."""
+
+RESERVED = frozenset(
+    {"criticality", "in_service", "customer", "site", "roles", "group", "depends_on"} | {f"bmc_{name}" for name in BMC}
+)
 """Names whose `maintops_…` variables say something about the server itself."""
 
 

@@ -106,8 +106,8 @@ def _subject(name: str, values: Mapping[str, str]) -> SubjectFacts:
         if f"statistics/{fact}" in values:
             facts[fact] = _number(name, fact, values[f"statistics/{fact}"])
     facts.update(_speed(name, values))
-    # Without a link there is no speed, and a virtual interface has none, whatever number its driver makes up: nothing is
-    # to be compared with it, on this day or the next.
+    # Without a link there is no speed, and a virtual interface has none, whatever number its driver makes up: nothing
+    # is to be compared with it, on this day or the next.
     missing = (fact for fact in ("speed_mbps", "duplex") if fact not in facts)
     return SubjectFacts(name, facts, frozenset(missing))
 

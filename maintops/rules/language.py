@@ -219,12 +219,19 @@ def template_names(text: str) -> frozenset[str]:
 
 def trends(expression: str) -> frozenset[str]:
     """The facts whose trend an expression asks for. Raises Malformed."""
-    return _trends_in(_parsed(expression))
+    return _trends_in(_parsed(expression)) if _may_ask(expression) else frozenset()
 
 
 def template_trends(text: str) -> frozenset[str]:
     """The same of a template."""
+    if not _may_ask(text):
+        return frozenset()
     return frozenset().union(*(_trends_in(piece) for piece in _pieces(text) if isinstance(piece, nodes.Expr)))
+
+
+def _may_ask(text: str) -> bool:
+    """Parsing is dear, and few rules ask for a trend."""
+    return any(name in text for name in _FUNCTIONS)
 
 
 def _trends_in(expression: nodes.Expr) -> frozenset[str]:

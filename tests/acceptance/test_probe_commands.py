@@ -101,9 +101,7 @@ def test_a_capture_gives_what_the_server_gave(stage: Desk, captured: Ended) -> N
         "checklist: cores\ntitle: Cores\nservice: inspection\ncadence: {every: day}\n"
         "checks: [{id: CO-010, title: Cores, probe: load}]\n"
     )
-    ended = run_maintops(
-        stage, "run", stage.checklist(checklist), "-i", stage.inventory("s001"), "--format", "json"
-    )
+    ended = run_maintops(stage, "run", stage.checklist(checklist), "-i", stage.inventory("s001"), "--format", "json")
     (subject,) = read(stage, "load", "captures/s001.load.capture")["subjects"]
     measured = ended.cell("s001", "CO-010")["facts"]
     assert (subject["subject"], subject["state"], subject["why"]) == (None, "measured", None)

@@ -109,12 +109,12 @@ def _carriers(checklist: str, cases: Sequence[Case | StepCase]) -> Mapping[str, 
     """The check under whose id each server is asked: checks that ask the same share a question."""
     house = House(shipped("checklists").parent, flags={})
     listed, runner = house.checklist(checklist), ReplayRunner({}, lambda: BEGIN)
+    servers = [Server(one.id, variables=dict(one.variables)) for one in cases]
+    plan = plan_run("r", listed, [], servers, house.catalogue, (runner,), "replay")
     found: dict[str, str] = {}
-    for one in cases:
-        servers = [Server(one.id, variables=dict(one.variables))]
-        asking = plan_run("r", listed, [], servers, house.catalogue, (runner,), "replay").servers[0].asking
-        for kind in ("fires", "silent"):
-            found[f"{one.id}-{kind}"] = asking.answers.get(one.check, one.check)
+    for one, planned in zip(cases, plan.servers, strict=True):
+        carrier = planned.asking.answers.get(one.check, one.check)
+        found |= {f"{one.id}-fires": carrier, f"{one.id}-silent": carrier}
     return found
 
 

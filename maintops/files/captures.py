@@ -56,7 +56,7 @@ def read_capture(content: bytes) -> Capture | None:
     try:
         found = json.loads(head)
         if found["version"] != _VERSION:
-            raise UsageError(f"this capture has the format {found['version']}; this maintops reads {_VERSION}")
+            raise UsageError(f"this capture has the format {str(found['version'])[:20]}; this maintops reads {_VERSION}")
         answer = Answer(
             stdout,
             str(found["stderr"]).encode("utf-8", "replace"),
@@ -69,7 +69,7 @@ def read_capture(content: bytes) -> Capture | None:
         return Capture(str(found["probe"]), str(found["server"]), at, dict(found["parameters"]), answer)
     except KeyError as error:
         raise UsageError(f"the capture's first line cannot be understood: it has no {error}") from error
-    except (ValueError, TypeError, RecursionError) as error:
+    except (ValueError, TypeError, OverflowError, RecursionError) as error:
         raise UsageError(f"the capture's first line cannot be understood: {error}"[:300]) from error
 
 

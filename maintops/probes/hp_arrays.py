@@ -6,6 +6,7 @@ One text gives controllers, their arrays, logical and physical drives. Words are
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -96,11 +97,14 @@ def read(answer: Answer, parameters: Mapping[str, Any]) -> Reading:
 def _parts(text: str) -> dict[str, _Part]:
     found: dict[str, _Part] = {}
     controller, current = "", _Part("")
+    seen: Counter[str] = Counter()
     for line in text.replace("\r\n", "\n").replace("\t", "    ").split("\n"):
         if len(line) > _LONGEST:
             continue
         if (head := _head(line)) is not None:
-            controller = _unique(_place(head), found)
+            place = _place(head)
+            seen[place] += 1  # two controllers in one chassis have one place
+            controller = place if seen[place] == 1 else f"{place} #{seen[place]}"
             current = found[controller] = _Part("controller", _given(model=head[1], serial=head[3]))
         elif not controller:
             continue
@@ -125,11 +129,6 @@ def _given(**said: str | None) -> dict[str, str]:
 def _place(head: re.Match[str]) -> str:
     place = head[2].strip()
     return place.lower() if place.startswith("Slot") else place
-
-
-def _unique(name: str, found: Mapping[str, _Part]) -> str:
-    """Two arrays in one chassis have one place."""
-    return name if name not in found else next(f"{name} #{n}" for n in range(2, 1000) if f"{name} #{n}" not in found)
 
 
 def _within(line: str) -> bool:

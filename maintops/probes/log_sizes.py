@@ -126,9 +126,9 @@ def _disk(part: Part | None, taken: int) -> dict[str, Any]:
 
 def _limit(part: Part | None, disk: int | None) -> dict[str, Any]:
     """The last setting counts; an empty one takes back what was set before."""
-    values: dict[str, str] = (
-        {match[1]: match[2] for match in map(_SETTING.fullmatch, part.text.split("\n")) if match} if part else {}
-    )
+    if part is None:  # a recording of du knows nothing of it
+        return {}
+    values = {match[1]: match[2] for match in map(_SETTING.fullmatch, part.text.split("\n")) if match}
     said = values.get("SystemMaxUse", "")
     if said:
         limit = amount(said)

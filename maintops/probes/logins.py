@@ -30,10 +30,9 @@ if command -v who >/dev/null 2>&1; then part who who
 else part sessions loginctl --no-legend --no-pager list-sessions; fi
 """
 _TERMINAL = re.compile(r"(?:pts/[0-9]+|tty\S*|hvc[0-9]+|console|:[0-9.]+|seat[0-9]+|xvc[0-9]+|sclp\S*|ttyS[0-9]+)")
-_NO_LOGIN = re.compile(
-    r"\s*$|USER\s|\s*SESSION\s|[0-9]+ sessions listed|.* (?:manager|manager-early|background)(?: |$)"
-)
-"""Headings, and sessions of managers: they come with a login, or last for ever (lingering)."""
+_NO_LOGIN = re.compile(r"\s*$|USER\s|\s*SESSION\s|[0-9]+ sessions listed")
+_NO_PERSON = frozenset({"manager", "manager-early", "background", "background-light", "greeter", "lock-screen"})
+"""Classes of sessions that come with a login, or that nobody has logged in to yet (sd_session_get_class(3))."""
 _PLACE = re.compile(r"\(([^)]*)\)\s*$")
 _PTS_MAJORS = range(136, 144)
 _TTY_MAJOR = 4
@@ -49,8 +48,8 @@ def _bare(text: str) -> Answer | None:
     lines = [line for line in text.split("\n") if line.strip()]
     if any(line.split()[:2] == ["SESSION", "UID"] for line in lines):
         return in_parts({"sessions": text})
-    if any(line.split()[:2] == ["USER", "TTY"] for line in lines) or any(map(_who, lines)):
-        rows = [line for line in lines if " up " not in line]
+    rows = [line for line in lines if not line.startswith((" ", "LOGIN ")) and _who(line)]  # who -a says more
+    if rows or any(line.split()[:2] in (["USER", "TTY"], ["NAME", "LINE"]) for line in lines):
         return in_parts({"who": "".join(f"{line}\n" for line in rows)})
     return None
 
@@ -71,10 +70,12 @@ def read(answer: Answer, parameters: Mapping[str, Any]) -> Reading:
     mine = _terminal(found.get("own"))
     logins = []
     for line in part.text.split("\n"):
-        login = None if _NO_LOGIN.match(line) else reader(line)
-        if login is not None and login[1] != mine:
+        if _NO_LOGIN.match(line):
+            continue
+        login = reader(line)
+        if login is not None and login[1] != mine and login[0]:
             logins.append(login)
-        elif login is None and not _NO_LOGIN.match(line):
+        elif login is None:
             raise UnreadableAnswer(f"not a line of who or loginctl: {line[:80]!r}")
     facts = {
         "count": len(logins),
@@ -89,7 +90,7 @@ def _who(line: str) -> tuple[str, str, str] | None:
     words = line.split()
     if len(words) < 3:
         return None
-    if words[1] in ("-", "?") and len(words) > 3:
+    if words[1] in ("-", "+", "?") and len(words) > 3:
         words = [words[0], words[2], *words[3:]]
     if not _TERMINAL.fullmatch(words[1]):
         return None
@@ -102,6 +103,8 @@ def _session(line: str) -> tuple[str, str, str] | None:
     words = line.split()
     if len(words) < 3 or integer(words[1]) is None:
         return None
+    if not _NO_PERSON.isdisjoint(words[3:]):
+        return "", "", ""
     terminal = next((word for word in words[3:] if _TERMINAL.fullmatch(word) and not word.startswith("seat")), "")
     return words[2], terminal, ""
 

@@ -25,11 +25,17 @@ _NAMES = {
 """Headings and the names of the same fields in reports; Attr belongs to what a line is about."""
 
 
+_LONGEST = 500
+"""Characters of a line; one that is longer is no line of such a table."""
+
+
 def rows_of_table(text: str) -> list[Mapping[str, str]] | None:
     """The lines under each heading, as rows of a report; None where there is no heading."""
     headings: list[re.Match[str]] = []
     rows: list[Mapping[str, str]] | None = None
     for line in text.replace("\r\n", "\n").split("\n"):
+        if len(line) > _LONGEST:
+            continue
         words = list(re.finditer(r"\S+", line))
         names = {word[0] for word in words}
         if "Attr" in names and {"VG", "LV", "PV"} & names:

@@ -29,7 +29,8 @@ _FILE = re.compile(r"(?:.*/)?(mc[0-9]{1,4})/(?:((?:dimm|rank)[0-9]{1,4}|csrow[0-
 _CHANNEL = re.compile(r"ch([0-9]{1,2})_(ce_count|dimm_label)")
 _COUNTED = re.compile(r"(\S[^\t]{0,200})\t{1,9}([0-9]{1,12})\t{1,9}([0-9]{1,12})[ \t]{0,9}")
 _LOGGED = re.compile(
-    r"\s*(Corrected|Uncorrected|Fatal|Deferred)(?: errors?)? on DIMM Label\(s\): '([^']{0,200})'[^']{0,200} errors: ([0-9]{1,12})[ \t]{0,9}"
+    r"\s*(Corrected|Uncorrected|Fatal|Deferred)(?: errors?)? on DIMM Label\(s\): "
+    r"'([^']{0,200})'[^']{0,200} errors: ([0-9]{1,12})[ \t]{0,9}"
 )
 _UTIL = re.compile(r"(mc[0-9]{1,4}): (?:csrow[0-9]{1,4}: )?(.*?): ([0-9]{1,12}) (Corrected|Uncorrected) Errors\s*")
 _UTIL_WHOLE = re.compile(r"(mc[0-9]{1,4}): ([0-9]{1,12}) (Corrected|Uncorrected) Errors with no DIMM info\s*")

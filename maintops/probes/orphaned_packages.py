@@ -52,6 +52,7 @@ _REMOVED = re.compile(r"(?m)^(?:Remv|Purg) (\S+) \[")
 _SUMMARY = re.compile(r"(?m)^(?:[0-9]+ upgraded, [0-9]+ newly installed|Summary:| *Upgrading: [0-9])")
 _WOULD = ("The following packages will be REMOVED:", "REMOVING:")
 _SIZE = re.compile(r"(?:([a-z]{2}[A-Z]?) +)?([0-9]{1,15}) (\S+)")
+_ROW = re.compile(r" (\S+) +([a-z0-9_]{3,10}) +(\S+-\S+) +\S+ +[0-9.]+ *[kKMGi]*B? *")
 _NEVRA = re.compile(r"([A-Za-z0-9_][A-Za-z0-9_+.-]*)-(?:[0-9]+:)?[^-\s:]+-[^-\s]+\.(?:[a-z0-9_]{3,10})")
 
 
@@ -61,10 +62,12 @@ def question(parameters: Mapping[str, Any]) -> str:
 
 
 def _bare(text: str) -> Answer | None:
-    """What `apt autoremove` (simulated, or at its question), `dnf repoquery --unneeded` or `package-cleanup --leaves`
-    printed."""
+    """What would be removed, as apt, dnf and package-cleanup print it, simulated or at their question."""
     if _SUMMARY.search(text):
         return in_parts({"apt": text})
+    rows = [match for match in map(_ROW.fullmatch, text.split("\n")) if match]
+    if rows and "Removing" in text:
+        return in_parts({"dnf": "".join(f"{row[1]}-{row[3]}.{row[2]}\n" for row in rows)})
     lines = [line.strip() for line in text.split("\n") if line.strip() and not line.startswith(("Last ", "Loaded "))]
     if lines and all(map(_NEVRA.fullmatch, lines)):
         return in_parts({"dnf": "".join(f"{line}\n" for line in lines)})
@@ -162,5 +165,7 @@ PROBE = Probe(
     question=question,
     read=read,
     presence=Presence.PASSING,
-    recording=recording_of("the output of apt autoremove, dnf repoquery --unneeded or package-cleanup --leaves", _bare),
+    recording=recording_of(
+        "the output of apt autoremove, dnf autoremove, dnf repoquery --unneeded or package-cleanup --leaves", _bare
+    ),
 )

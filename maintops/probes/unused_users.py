@@ -1,5 +1,5 @@
 """People's accounts that nobody has used for long: passwd(5), lastlog(8) (or lastlog2), and from shadow(5) the day of
-the last change of a password. Hashes stay on the server: of a password only the word `locked` or `open` leaves it."""
+the last change of a password. Hashes stay on the server."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ FIRST_PERSON, NOBODY = 1000, 65534
 
 _QUESTION = """\
 logins() { if command -v lastlog2 >/dev/null 2>&1; then lastlog2; else lastlog; fi; }
-passwords() { awk -F: '{ print $1, ($2 ~ /^[!*]/ ? "locked" : "open"), $3 }' /etc/shadow; }
+passwords() { awk -F: '{ print $1, $3 }' /etc/shadow; }
 part now date +%s
 part passwd cut -s -d: -f1,3,7 /etc/passwd
 part passwords passwords
@@ -96,7 +96,7 @@ def _unused(
     people: list[str],
     last: Mapping[str, int],
     never: set[str],
-    passwords: Mapping[str, tuple[str, int]],
+    passwords: Mapping[str, int],
     now: int,
     days: int,
 ) -> dict[str, Any]:
@@ -104,7 +104,7 @@ def _unused(
     account itself may be new."""
     idle = {name: (now - last[name]) // _DAY for name in people if name in last and now - last[name] > days * _DAY}
     strangers = [name for name in people if name in never]
-    old = [name for name in strangers if name in passwords and 0 < passwords[name][1] < now // _DAY - days]
+    old = [name for name in strangers if name in passwords and 0 < passwords[name] < now // _DAY - days]
     return {
         "unused": sorted([*idle, *old]),
         "unused_count": len(idle) + len(old),
@@ -161,16 +161,16 @@ def _shown(moment: int) -> str:
     return datetime.fromtimestamp(moment, UTC).date().isoformat()
 
 
-def _passwords(part: Part | None) -> dict[str, tuple[str, int]]:
-    """Name -> whether the password is locked, and the day of its last change since 1970; root alone can tell."""
+def _passwords(part: Part | None) -> dict[str, int]:
+    """Name -> the day since 1970 on which the password was last changed; root alone can tell."""
     if part is None or part.status != 0:
         return {}
     found = {}
     for line in part.text.split("\n"):
         words = line.split()
-        day = integer(words[2]) if len(words) == 3 else None
+        day = integer(words[1]) if len(words) == 2 else None
         if day is not None:
-            found[words[0]] = (words[1], day)
+            found[words[0]] = day
     return found
 
 

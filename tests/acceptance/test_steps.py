@@ -312,7 +312,7 @@ class Person:
         self._shown, self._seen = b"", 0
         environment = {**desk.variables, "TERM": "xterm", "COLUMNS": "200", "NO_COLOR": "1"}
         self._process = subprocess.Popen(
-            ["setsid", "--ctty", PROGRAM, *arguments],  # the terminal is its own, so that Ctrl-C reaches it
+            ["/usr/bin/setsid", "--ctty", PROGRAM, *arguments],  # the terminal is its own, so that Ctrl-C reaches it
             stdin=theirs,
             stdout=theirs,
             stderr=theirs,

@@ -176,7 +176,7 @@ SAMPLES: dict[str, list[bytes]] = {
             {
                 "now": "1772323200\n",
                 "passwd": "root:0:/bin/bash\nbackup:34:/bin/sh\nanna:1000:/bin/bash\nben:1001:/bin/sh\n",
-                "passwords": "anna open 20400\nben locked 19000\n",
+                "passwords": "anna 20400\nben 19000\n",
                 "logins": LASTLOG,
             }
         )

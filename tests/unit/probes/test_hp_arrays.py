@@ -165,6 +165,10 @@ def test_a_line_that_is_too_long_says_nothing():
     assert "status" not in read(text.format(" " * 400))["slot 0"].facts
 
 
+def test_many_controllers_in_one_place_have_names_of_their_own():
+    assert len(read("Smart Array P1 in Slot 0\n" * 2000)) == 2000
+
+
 @spoiling
 @given(data=st.data())
 def test_spoiled_recordings_are_unreadable_at_worst(data: st.DataObject):

@@ -83,7 +83,9 @@ def test_recordings() -> None:
     assert recorded_facts(PROBE, USAGE) == {"journal_bytes": 4_080_218_931}
     older = "Archived and active journals take up 48.0M on disk.\n"
     assert recorded_facts(PROBE, older) == {"journal_bytes": 48 << 20}
-    assert recorded_facts(PROBE, SIZES)["total_bytes"] == 4_300_800_000
+    facts = recorded_facts(PROBE, SIZES)
+    assert facts.keys() == {"total_bytes", "journal_bytes", "directories"}
+    assert facts["total_bytes"] == 4_300_800_000
     with pytest.raises(UnreadableAnswer, match="journalctl"):
         recorded(PROBE, HTML.decode())
 

@@ -35,10 +35,19 @@ SESSION  UID USER SEAT  LEADER CLASS   TTY   IDLE SINCE
       1    0 root seat0 734    user    tty1  no   -
      21 1000 anna -     5120   user    pts/0 no   -
      22 1000 anna -     5130   manager -     no   -
+     c1  120 gdm  seat0 811    greeter tty2  no   -
 
-3 sessions listed.
+4 sessions listed.
 """
-RECORDINGS = [WHO, BUSYBOX, W, LOGIND]
+WHO_A = """\
+NAME       LINE         TIME             IDLE          PID COMMENT  EXIT
+           system boot  2026-03-01 02:52
+anna     - ttyS0        2026-03-01 02:52   .          1983
+           run-level 5  2026-03-01 02:52
+LOGIN      tty1         2026-03-01 02:52              1199 id=tty1
+anna     + pts/0        2026-03-01 02:54   .          2176 (10.1.2.3)
+"""
+RECORDINGS = [WHO_A, WHO, BUSYBOX, W, LOGIND]
 
 
 def test_who_is_logged_in_and_from_where() -> None:
@@ -54,6 +63,11 @@ def test_who_is_logged_in_and_from_where() -> None:
 )
 def test_the_login_that_asks_is_left_out(tty: int, users: list[str]) -> None:
     assert only(PROBE, answer_of(own=OWN.format(tty=tty), who=WHO)).facts["users"] == users
+
+
+def test_a_command_may_be_named_like_a_session() -> None:
+    row = "anna     pts/0    10.1.2.3         09:12    1.00s  0.05s  0.00s vi manager\n"
+    assert recorded_facts(PROBE, "USER     TTY      FROM\n" + row)["users"] == ["anna"]
 
 
 def test_nobody_is_nobody() -> None:
@@ -82,6 +96,7 @@ def test_recordings() -> None:
     assert recorded_facts(PROBE, BUSYBOX)["logins"] == ["anna pts/0"]
     assert recorded_facts(PROBE, W)["users"] == ["anna"]
     assert recorded_facts(PROBE, LOGIND)["users"] == ["anna", "root"]
+    assert recorded_facts(PROBE, WHO_A)["logins"] == ["anna ttyS0", "anna pts/0 from 10.1.2.3"]
     assert isinstance(recorded(PROBE, ""), NotMeasured)
     with pytest.raises(UnreadableAnswer, match="who, w or loginctl"):
         recorded(PROBE, "hello world\n")

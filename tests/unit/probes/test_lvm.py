@@ -174,6 +174,10 @@ def test_a_recording_of_something_else_is_refused(output: bytes):
         recording(output)
 
 
+def test_a_line_that_is_too_long_is_none_of_the_table():
+    assert recorded(TABLES + "  long vg0 -wi-ao---- " + "x" * 500 + "\n").keys() == recorded(TABLES).keys()
+
+
 @spoiling
 @given(data=st.data())
 def test_spoiled_recordings_are_unreadable_at_worst(data: st.DataObject):

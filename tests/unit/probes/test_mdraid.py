@@ -115,7 +115,11 @@ def test_an_answer_that_may_not_be_read_has_another_reason():
     assert PROBE.read(answer, {}) == NotMeasured("no right to ask this: cat: /proc/mdstat: Permission denied")
 
 
-@pytest.mark.parametrize("text", ["hello\n", "Personalities : [raid1]\nsomething else\n"])
+def test_a_crash_is_not_measured():
+    assert isinstance(PROBE.read(Answer(b"", b"", 139), {}), NotMeasured)
+
+
+@pytest.mark.parametrize("text", ["<html></html>", "hello\n", "Personalities : [raid1]\nsomething else\n"])
 def test_other_text_is_unreadable(text: str):
     with pytest.raises(UnreadableAnswer, match="/proc/mdstat"):
         read(text)

@@ -205,6 +205,11 @@ def test_what_is_no_answer_is_unreadable(answer: Answer) -> None:
         PROBE.read(answer, {})
 
 
+def test_a_long_line_takes_no_long_time() -> None:
+    hostile = answer_of(**{"settings eth0": SETTINGS, "counters": "a" * 500_000 + "\n"})
+    assert read(hostile)["eth0"].facts["link"] is True
+
+
 def test_a_recording_of_something_else_is_refused() -> None:
     with pytest.raises(UnreadableAnswer, match="not what ethtool prints"):
         recording(b"<html>No</html>\n")

@@ -37,7 +37,20 @@ Do you want to continue? [Y/n] Abort.
 """
 KILOBYTES = "ii  100 libold1\nii  407392 linux-image-6.1.0-18-amd64\nrc  5 gone\nii  900 bash\n"
 DNF = "libold-1.2-3.el9.x86_64\npython3-thing-0:2.0-1.el9.noarch\n"
-RECORDINGS = [APT, ASKED, DNF]
+DNF_TABLE = """\
+Dependencies resolved.
+================================================================================
+ Package              Architecture  Version               Repository       Size
+================================================================================
+Removing:
+ libold               x86_64        1.2-3.el9             @appstream      1.2 M
+ grub2-tools-extra    x86_64        1000:2.06-7.fc41      qubes-dom0    5.4 MiB
+
+Transaction Summary
+================================================================================
+Remove  2 Packages
+"""
+RECORDINGS = [DNF_TABLE, APT, ASKED, DNF]
 
 
 def test_what_apt_would_remove_and_what_that_frees() -> None:
@@ -82,6 +95,8 @@ def test_zypper_has_a_table() -> None:
 def test_other_managers_do_not_know() -> None:
     assert isinstance(PROBE.read(answer_of(end=""), {}), NotMeasured)
     assert_bad_answers_are_no_facts(PROBE)
+    with pytest.raises(UnreadableAnswer, match="not whole"):
+        PROBE.read(answer_of(other=""), {})
     with pytest.raises(UnreadableAnswer):
         PROBE.read(Answer(answer_of(apt=APT).stdout[:40]), {})
 
@@ -93,6 +108,7 @@ def test_recordings() -> None:
         "packages": ["libold1", "linux-image-6.1.0-18-amd64"],
     }
     assert recorded_facts(PROBE, ASKED)["packages"] == ["libold1", "libolder2"]
+    assert recorded_facts(PROBE, DNF_TABLE)["packages"] == ["libold", "grub2-tools-extra"]
     assert recorded_facts(PROBE, DNF)["packages"] == ["libold", "python3-thing"]
     with pytest.raises(UnreadableAnswer, match="autoremove"):
         recorded(PROBE, HTML.decode())

@@ -151,3 +151,11 @@ def test_spoiled_recordings_are_unreadable_at_worst(data: st.DataObject):
     own = [TEXT.encode(), json.dumps(NVME).encode(), b"/dev/sda -d sat # /dev/sda [SAT], ATA device\n"]
     others = [*recorded_bytes("smartctl-json", ".json"), *recorded_bytes("smartctl-text", "v1")]
     assert spoiled_complaints(PROBE, data, own + others) == []
+
+
+def test_a_tool_that_crashes_or_prints_a_web_page_gives_no_value():
+    assert isinstance(PROBE.read(Answer(b"", b"", 139), {}), NotMeasured)
+    with pytest.raises(UnreadableAnswer):
+        PROBE.read(Answer(b"<html><body>502</body></html>"), {})
+    with pytest.raises(UnreadableAnswer):
+        disk("<html><body>502</body></html>", 139)

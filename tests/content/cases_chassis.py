@@ -361,7 +361,16 @@ def _optics(alarm: str = "Off", warning: str = "Off", dbm: float = -3.1) -> Told
     return in_parts({"settings eno1": _settings(port="FIBRE"), "optics eno1": module})
 
 
+_NO_LINK = "Settings for eno1:\n\tSpeed: Unknown!\n\tDuplex: Unknown! (255)\n\tLink detected: no\n"
+
 _PORTS = [
+    check(
+        "HW-243",
+        fires=(_port(), in_parts({"settings eno1": _NO_LINK})),
+        silent=(_port(), _port()),
+        says="eno1 has lost its link",
+        severity="critical",
+    ),
     check(
         "HW-240",
         fires=_port(speed=1000),

@@ -56,7 +56,7 @@ class Controllers:
     def inquire(self, inquiries: Sequence[Inquiry], *, forks: int, stop: Stop) -> Iterator[Told | Pulse]:
         for one in inquiries:
             failed = Failure(FailureKind.UNREACHABLE, "it is silent") if one.server.name == "web3" else None
-            yield Told(one.server.name, CHECK, None if failed else Answer(b"{}"), failed)
+            yield Told(one.server.name, CHECK, None if failed else Answer(b"{}"), failed, START, START)
 
 
 def asked(runner: Runner, *servers: Server, found: Probe | None = None, **parameters: Any) -> list[Captured]:
@@ -150,7 +150,7 @@ def test_what_cannot_be_read_says_why() -> None:
 
 
 def test_a_readers_own_mistake_is_told_as_one() -> None:
-    assert read(probe(), b"bug", None, {}) == NotMeasured("its reader broke: KeyError: \"a stranger's mistake\"")
+    assert read(probe(), b"bug", None, {}) == NotMeasured('its reader broke: KeyError: "a stranger\'s mistake"')
 
 
 def test_a_skipped_reading_stays_one() -> None:

@@ -59,7 +59,9 @@ def test_where_an_id_may_stand(name: str, id: str, title: str) -> None:
     assert (one.subject, one.facts["task"]) == (id, title)
 
 
-@pytest.mark.parametrize("name", ["Kernel 10-010", "10-0100: Kernel", "1-010: Kernel", "110-010: Kernel", "two words : 10-010"])
+@pytest.mark.parametrize(
+    "name", ["Kernel 10-010", "10-0100: Kernel", "1-010: Kernel", "110-010: Kernel", "two words : 10-010"]
+)
 def test_what_is_no_id(name: str) -> None:
     cell = split(task(name, "changed"))
     assert isinstance(cell, Cell)

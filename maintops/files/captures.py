@@ -56,7 +56,9 @@ def read_capture(content: bytes) -> Capture | None:
     try:
         found = json.loads(head)
         if found["version"] != _VERSION:
-            raise UsageError(f"this capture has the format {str(found['version'])[:20]}; this maintops reads {_VERSION}")
+            raise UsageError(
+                f"this capture has the format {str(found['version'])[:20]}; this maintops reads {_VERSION}"
+            )
         answer = Answer(
             stdout,
             str(found["stderr"]).encode("utf-8", "replace"),

@@ -94,6 +94,9 @@ def _judge_measured(
     absent: tuple[str | None, ...] = ()
     if plan.probe is not None and plan.probe.presence is Presence.LASTING:
         for name, last in _missed(plan.check.id, named, memory):
+            if plan.follows:
+                remember[name] = last
+                continue
             cells.append(_vanished(plan.check.id, name, last, memory.findings))
             remember[name] = replace(last, vanished=True)
         absent = tuple(name for name in before if name not in named and name not in remember)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -30,12 +30,13 @@ BMC_ADDRESS = f"{PREFIX}bmc_address"
 @dataclass(frozen=True, slots=True)
 class CheckPlan:
     """A check, ready to be judged: its probe (None for Ansible content) and its compiled rules. `step` is set where it
-    is a step that a person carries out."""
+    is a step that a person carries out. `follows`: an earlier check of the run asks the same, and says what is gone."""
 
     check: Check
     probe: Probe | None
     rules: CompiledRules
     step: Step | None = None
+    follows: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,7 +132,7 @@ def plan_run(
     """Everything that a run will ask. Raises UsageError for what could only go wrong later, NothingSelected for an
     empty selection."""
     chosen = select_items(checklist, tags)
-    checks = tuple(plan_step(one) if isinstance(one, Step) else plan_check(one, catalogue) for one in chosen)
+    checks = _followed(plan_step(one) if isinstance(one, Step) else plan_check(one, catalogue) for one in chosen)
     if not servers:
         raise NothingSelected()
     engines = choose_engines(servers, runners, engine)
@@ -146,6 +147,17 @@ def plan_run(
     return Plan(
         run, checklist, checks, tuple(planned), tuple(one for one in checks if one.probe is None) if content else ()
     )
+
+
+def _followed(plans: Iterable[CheckPlan]) -> tuple[CheckPlan, ...]:
+    """Of checks that look at the same subjects from several sides the first one misses what is gone, and only that."""
+    seen: set[str] = set()
+    found = []
+    for plan in plans:
+        key = json.dumps([plan.check.probe, dict(plan.check.parameters)], sort_keys=True)
+        found.append(replace(plan, follows=plan.check.probe is not None and key in seen))
+        seen.add(key)
+    return tuple(found)
 
 
 def select_items(checklist: Checklist, tags: Sequence[str]) -> tuple[Check | Step, ...]:

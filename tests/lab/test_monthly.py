@@ -50,7 +50,7 @@ FAULTS: dict[str, tuple[Fault, Fault, Found, Found]] = {
     "disk_fails_smart": (
         lambda machine: nullcontext(),
         faults.disk_fails_smart,
-        {("HW-100", "/dev/nvme0"), ("HW-110", "/dev/nvme0n1")},
+        {("HW-100", "/dev/nvme0"), ("HW-110", "nvme0")},
         set(),
     ),
     "raid_degrades": (faults.a_raid, faults.raid_degrades, {("HW-130", "md0")}, set()),

@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -215,3 +217,18 @@ def test_a_fact_without_a_value_is_not_kept():
     verdict = Life([plan(rules=())]).day(HW_010=Measured((SubjectFacts("sda", {"level": None, "passed": True}),)))
     assert verdict.record.cells[0].facts == {"passed": True}
     assert verdict.facts["HW-010"]["sda"].facts == {"passed": True}
+
+
+def test_what_is_gone_is_missed_once_by_the_first_of_those_who_ask_the_same():
+    first, second = plan(), replace(plan(check="HW-020"), follows=True)
+    life = Life([first, second])
+    life.day(HW_010=disks(sda=1, sdb=95), HW_020=disks(sda=1, sdb=95))
+    verdict = life.day(HW_010=disks(sda=1), HW_020=disks(sda=1))
+    gone = [(cell.check, cell.subject) for cell in verdict.record.cells if cell.subject == "sdb"]
+    assert gone == [("HW-010", "sdb")]
+    assert {one.check: one.state for one in life.memory.findings} == {
+        "HW-010": FindingState.KNOWN,
+        "HW-020": FindingState.NEW,  # nobody has measured it since
+    }
+    back = life.day(HW_010=disks(sda=1, sdb=1), HW_020=disks(sda=1, sdb=1))
+    assert {cell.outcome for cell in back.record.cells} == {Outcome.OK}

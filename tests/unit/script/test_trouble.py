@@ -116,6 +116,19 @@ def test_a_kernel_that_lists_no_children_delays_nobody() -> None:
         assert sum(one.seconds for one in heard.answers.values()) < 4, shell
 
 
+def test_a_hunter_that_is_stuck_is_not_taken_for_a_later_question() -> None:
+    """Reading the environment of a sick process can take forever; the questions behind it are asked all the same."""
+    script = ask("echo a; setsid sleep 50 & exit 6", "echo b", "seq 900; exit 4", timeout=2)
+    line = 'hunt "$1" $(trace "$2")\n'
+    assert script.text.count(line) == 1
+    stuck = replace(script, text=script.text.replace(line, line.rstrip() + "; sleep 40\n"))
+    for shell in PRESENT:
+        heard = Place(shell).hear(stuck)
+        assert heard.complete, shell
+        assert [(one.status, one.timed_out) for one in heard.answers.values()] == [(6, False), (0, False), (4, False)]
+        assert sum(one.seconds for one in heard.answers.values()) < 20, shell
+
+
 def test_a_process_cannot_point_the_hunter_at_another_one(tmp_path: Path) -> None:
     """A process's name may hold a newline, and what looks like another process's line behind it."""
     bystander = subprocess.Popen([shutil.which("sleep") or "", "300"])

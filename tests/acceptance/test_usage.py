@@ -19,6 +19,8 @@ COMMANDS = (
     *("init", "lint", "schema", "run", "runs", "report", "doctor", "server", "server list"),
     *("checklist", "checklist list", "checklist show", "record", "record list", "record show"),
     *("finding", "finding list", "finding show", "followup", "followup list", "followup show", "followup close"),
+    *("probe", "probe list", "probe show", "probe read", "probe capture", "record evidence", "checklist document"),
+    *("baseline", "baseline accept", "baseline list", "baseline show"),
 )
 
 

@@ -47,7 +47,8 @@ class Lines:
         if isinstance(event, RunPlanned):
             self._planned = len(event.servers)
             servers = f"{self._planned} server{'s' if self._planned != 1 else ''}"
-            say(f"run {event.run}: {event.checklist}, {len(event.checks)} checks on {servers}")
+            checks = f"{len(event.checks)} check{'s' if len(event.checks) != 1 else ''}"
+            say(f"run {event.run}: {event.checklist}, {checks} on {servers}")
         elif isinstance(event, ServerAnswered) and record is not None:
             self._done += 1
             say(f"[{self._done}/{self._planned}] {record.server}: {told(record)}")

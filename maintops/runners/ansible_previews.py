@@ -198,7 +198,8 @@ def _read_skipped(told: Mapping[str, Any], server: Server) -> Previewed:
         result = {}
     if "censored" in printed:
         return Previewed(_name(told), "skipped", message=_HIDDEN)
-    if not isinstance(result, dict) or "skip_reason" in printed or "skipped_reason" in printed:
+    reasons = ("skip_reason", "skipped_reason", "false_condition")  # of debug Ansible prints the last one alone
+    if not isinstance(result, dict) or any(reason in printed for reason in reasons):
         return Previewed(_name(told), "skipped")
     said = readable(str(result.get("msg") or ""))
     return Previewed(_name(told), "skipped", message=f"{_NOT_PREVIEWABLE}: {said}" if said else _NOT_PREVIEWABLE)

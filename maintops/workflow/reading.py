@@ -174,12 +174,12 @@ def read_preview(check: str, preview: Preview | None, stopped: str | None, *, sp
 
 
 def _tasks(preview: Preview) -> tuple[SubjectFacts, ...]:
-    """One subject per id of the tasks that ran; several tasks may share an id. Not called where one failed: what comes
-    behind it was not looked at, and must not read as gone."""
+    """One subject per id of the tasks that ran, or that check mode left out; several tasks may share an id. Not called
+    where one failed: what comes behind it was not looked at, and must not read as gone."""
     found: dict[str, list[tuple[str, Previewed]]] = {}
     for task in preview.tasks:
         named = _TASK_ID.fullmatch(task.task)
-        if named and task.status != "skipped":
+        if named and (task.status != "skipped" or task.message.startswith("not previewable")):
             found.setdefault(named[1], []).append((named[2].strip(), task))
     return tuple(_task(id, tasks) for id, tasks in found.items())
 

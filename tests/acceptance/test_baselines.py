@@ -202,7 +202,7 @@ def test_a_pool_of_disks_that_was_taken_out_is_missed_until_that_is_accepted(des
     checklist = desk.checklist(POOLS_THERE)
     words = ["run", checklist, "-i", desk.inventory("bl-pools"), "--format", "json"]
 
-    def cells() -> dict[str, tuple[str, str]]:
+    def cells() -> dict[str, tuple[str, str | None]]:
         found = run_maintops(desk, *words).cells("bl-pools")["ZP-010"]
         return {one["subject"]: (one["outcome"], one["severity"]) for one in found}
 

@@ -10,9 +10,9 @@ import select
 import subprocess
 import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 from xml.etree import ElementTree
 
 import pytest
@@ -307,6 +307,8 @@ def test_every_report_puts_the_parts_together(stage: Desk) -> None:
 class Person:
     """Somebody at a terminal: `sees` waits for words behind those seen last, `types` a line."""
 
+    seated: ClassVar[list[Person]] = []
+
     def __init__(self, desk: Desk, *arguments: str) -> None:
         self._terminal, theirs = pty.openpty()
         self._shown, self._seen = b"", 0
@@ -320,6 +322,7 @@ class Person:
             env=environment,
         )
         os.close(theirs)
+        self.seated.append(self)
 
     def sees(self, words: str) -> str:
         """What was shown before the words and since the last that were seen."""
@@ -350,8 +353,14 @@ class Person:
         deadline = time.monotonic() + PATIENCE
         while self._read():
             assert time.monotonic() < deadline, f"it hangs: {self._shown!r}"
+        self.seated.remove(self)
         os.close(self._terminal)
         return self._process.wait(PATIENCE), self._shown[self._seen :].decode()
+
+    def is_thrown_out(self) -> None:
+        """Ends somebody whom a failed test left behind."""
+        self.kill()
+        self.leaves()
 
     def _read(self) -> bool:
         if not select.select([self._terminal], [], [], 1)[0]:
@@ -361,6 +370,13 @@ class Person:
         except OSError:  # Linux: the other side of the terminal is closed
             return False
         return True
+
+
+@pytest.fixture(autouse=True)
+def _closing_time() -> Iterator[None]:
+    yield
+    for person in [*Person.seated]:
+        person.is_thrown_out()
 
 
 def test_a_person_is_asked_step_by_step(stage: Desk) -> None:

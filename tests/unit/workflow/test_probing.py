@@ -46,7 +46,7 @@ class Answering:
             elif body == b"cut":
                 reply = Reply(b"")
             else:
-                reply = Reply(stream(trip.scripts[0], **{CHECK: answered(body)}))
+                reply = Reply(stream(trip.scripts[0], None, **{CHECK: answered(body)}))
             yield Delivery(trip.server.name, (reply,), START, START)
 
 

@@ -293,7 +293,12 @@ class House:
         from maintops.workflow.continuing import waiting
 
         found = self.store.run(run)
-        return found, waiting(self.store, found, self.checklist(found.planned.checklist))
+        return found, waiting(self.store, found, self._checklist_of(found))
+
+    def _checklist_of(self, run: Run) -> Checklist:
+        """The checklist of a run, as it is now: from its file, or where that is gone by its name."""
+        file = run.planned.file
+        return self.checklist(file if file and Path(file).is_file() else run.planned.checklist)
 
     def keep_evidence(self, path: Path) -> Evidence:
         """Keeps a file that proves something."""
@@ -305,13 +310,14 @@ class House:
         """Keeps the answers of persons (or those in a file), each in the run's journal before the next is asked for;
         then they become further parts of the records, which are returned. So do answers of an earlier time that are in
         no record yet."""
-        from maintops.workflow.continuing import keep_answers
+        from maintops.workflow.continuing import keep_answers, unasked, waiting
 
-        checklist = self.checklist(run.planned.checklist)
+        checklist = self._checklist_of(run)
         if isinstance(answers, Path):
             names = [one.server for one in run.planned.servers]
             steps = {one.id: one for one in checklist.steps if one.id in run.planned.checks}
-            answers = self._read_answers(answers, steps, names)
+            open_ones = waiting(self.store, run, checklist)
+            answers = unasked(run, self._read_answers(answers, steps, names), open_ones)
         for one in answers:
             self.store.append(run.id, one)
         servers = self.servers() if self.settings.inventory else []

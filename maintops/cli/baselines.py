@@ -34,8 +34,8 @@ def accept(
     from maintops.reports.documents import baseline_document
 
     accepted = house(inventory=inventory, by=by).accept_baselines(checks or [], limit=limit, why=why)
-    documents = [baseline_document(one) | {"subjects": len(one.subjects)} for one in accepted.baselines]
-    show_table(format, documents, COLUMNS, "nothing accepted")
+    documents = [baseline_document(one) for one in accepted.baselines]
+    _show(format, documents, "nothing accepted")
     if accepted.without:
         say(f"nothing was ever measured on {', '.join(accepted.without)}")
     say("accepted 1 baseline" if len(accepted.baselines) == 1 else f"accepted {len(accepted.baselines)} baselines")
@@ -51,8 +51,8 @@ def list_baselines(
     from maintops.reports.documents import baseline_document
 
     found = house().store.baselines(server=server, replaced=replaced)
-    documents = [baseline_document(one) | {"subjects": len(one.subjects)} for one in found]
-    show_table(format, documents, COLUMNS, "no baselines")
+    documents = [baseline_document(one) for one in found]
+    _show(format, documents, "no baselines")
     return 0
 
 
@@ -84,3 +84,9 @@ def _print_subjects(subjects: list[dict[str, Any]]) -> None:
         print("(the server)" if one["subject"] is None else visible(one["subject"]))
         for name, value in one["facts"].items():
             print(f"  {visible(name)}: {visible(shown(value))}")
+
+
+def _show(format: Format, documents: list[dict[str, Any]], nothing: str) -> None:
+    if format is Format.TEXT:
+        documents = [one | {"subjects": len(one["subjects"])} for one in documents]
+    show_table(format, documents, COLUMNS, nothing)

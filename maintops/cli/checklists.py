@@ -155,7 +155,7 @@ def _rule_document(rule: Rule) -> dict[str, Any]:
 
 
 def _asks(check: Check) -> str:
-    for kind in ("probe", "command", "playbook", "role"):
+    for kind in ("probe", "goss", "command", "playbook", "role"):
         value = getattr(check, kind)
         if value is not None:
             return f"{kind} {value}"

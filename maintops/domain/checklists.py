@@ -37,7 +37,8 @@ class Rule:
 
 @dataclass(frozen=True, slots=True)
 class Check:
-    """One item that observes. Exactly one of `probe`, `command`, `playbook` and `role` is set.
+    """One item that observes. Exactly one of `probe`, `command`, `playbook` and `role` is set; `goss` is the file that
+    `command` was made of.
 
     `parser` (text, lines, json, jc:NAME or a plug-in's) and `subject` (the fact that names the subject where the
     parser gives a list of objects) belong to `command`. `become` None means: as the inventory says. `parameters`
@@ -56,6 +57,7 @@ class Check:
     subject: str | None = None
     playbook: str | None = None
     role: str | None = None
+    goss: str | None = None
     parameters: Mapping[str, Any] = field(default_factory=dict)
     rules: tuple[Rule, ...] = ()
     timeout: float = DEFAULT_TIMEOUT

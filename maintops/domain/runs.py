@@ -50,7 +50,7 @@ class RunPlanned:
     """The first event: everything that the run set out to do.
 
     `checks` are the ids of checks and steps planned for every server, `titles` their titles in the same order; `item`
-    is the service item's code.
+    is the service item's code, `file` where the checklist was read from.
     """
 
     run: str
@@ -65,6 +65,7 @@ class RunPlanned:
     engineer: str | None = None
     titles: tuple[str, ...] = ()
     item: str = ""
+    file: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -46,8 +46,9 @@ def read_checklist(path: Path | str, catalogue: Catalogue, folders: Iterable[Pat
 
     document = read_document(path)
     included, mistakes = _included(document, catalogue, folders)
+    if not mistakes:  # what an unreadable one brings is not known, and would be missed here
+        mistakes = reference_mistakes(document, catalogue, included)
     mistakes += schema_mistakes(document, checklist_schema())
-    mistakes += reference_mistakes(document, catalogue, included)
     if mistakes:
         raise ConfigurationError(sorted(mistakes))
     return _with_included(_checklist(document), included)
@@ -205,6 +206,7 @@ def _check(check: Mapping[str, Any], file: Path) -> Check:
         subject=check.get("subject"),
         playbook=_playbook(check, file),
         role=check.get("role"),
+        goss=check.get("goss"),
         parameters=check.get("parameters", {}),
         rules=tuple(_rule(rule) for rule in check.get("rules", ())),
         timeout=_timeout(check),

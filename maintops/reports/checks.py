@@ -63,7 +63,7 @@ def _asked(item: Check | Step) -> str:
     if isinstance(item, Step):
         proof = f", with a {item.evidence} as evidence" if item.evidence in ("photo", "file") else ""
         return f"by hand: {_plain(item.manual)} ({wanted_words(item)}{proof})"
-    for kind in ("probe", "command", "playbook", "role"):
+    for kind in ("probe", "goss", "command", "playbook", "role"):
         value = getattr(item, kind)
         if value is not None:
             return f"{kind} {_code(value)}"
@@ -80,7 +80,7 @@ def _rule(rule: Rule) -> str:
 def _plain(text: str) -> str:
     """Words of a checklist that must not become Markdown or HTML."""
     flat = " ".join(text.split())
-    for mark in ("\\", "|", "<", "`", "*", "_"):
+    for mark in ("\\", "|", "<", "`", "*", "_", "[", "]"):
         flat = flat.replace(mark, f"\\{mark}")
     return flat
 

@@ -54,6 +54,18 @@ def waiting(store: Store, run: Run, checklist: Checklist) -> list[Waiting]:
     return found
 
 
+def unasked(run: Run, answers: Sequence[StepAnswer], open_ones: Sequence[Waiting]) -> Sequence[StepAnswer]:
+    """The answers, where each is to a step that still waits. Raises UsageError that names those which do not: an answer
+    that was given is part of a record, and is not changed by another one."""
+    asked = {(one.server, one.step.id) for one in open_ones}
+    late = [f"{one.step} on {one.server}" for one in answers if (one.server, one.step) not in asked]
+    if late:
+        raise UsageError(
+            f"answered already in {run.id}: {', '.join(late)}; take them out of the file (nothing was kept)"
+        )
+    return answers
+
+
 def keep_answers(
     store: Store, run: Run, checklist: Checklist, servers: Iterable[Server], now: datetime
 ) -> list[ServiceRecord]:
@@ -131,4 +143,5 @@ def _draft(
         customer=record.customer,
         site=record.site,
         item=record.item,
+        notes=("the checklist has changed since the run began",) if checklist.version != record.version else (),
     )

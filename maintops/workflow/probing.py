@@ -89,6 +89,8 @@ def read(probe: Probe, content: bytes, answer: Answer | None, parameters: Mappin
     """What a probe reads in a recording: `answer` where that is a whole answer to its question, otherwise `content`,
     which some tool printed by itself. An answer that is not in the probe's format is not measured, and says why."""
     try:
+        if answer is not None and answer.status is None:
+            return NotMeasured("how its command ended is not known")
         given = answer or (probe.recording(content) if probe.recording is not None else Answer(content))
         return probe.read(given, parameters)
     except UnreadableAnswer as error:

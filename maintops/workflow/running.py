@@ -115,6 +115,7 @@ def _planned(plan: Plan, crew: Crew, orders: Orders) -> RunPlanned:
         engineer=orders.engineer,
         titles=tuple(one.check.title for one in plan.checks),
         item=listed.item,
+        file=listed.file,
     )
 
 

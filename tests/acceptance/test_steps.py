@@ -616,3 +616,19 @@ def test_mistakes_of_an_include_have_their_place(stage: Desk, old: str, new: str
     run = run_maintops(stage, "run", "grand", "-i", stage.inventory("s001"))
     assert (run.code, run.stdout) == (64, "")
     assert len(run.stderr.splitlines()) == len(ended.stdout.splitlines())
+
+
+def test_a_checklist_from_anywhere_can_be_gone_on_with(stage: Desk) -> None:
+    (stage.here / "elsewhere").mkdir()
+    text = OVERHAUL.replace("checklist: overhaul", "checklist: elsewhere")
+    (stage.here / "elsewhere/other.yml").write_text(text)
+    begun = run_maintops(stage, "run", "elsewhere/other.yml", "-i", stage.inventory("s001"), "--format", "json")
+    assert begun.code == 2, begun.stderr
+    answers = write_answers(stage, {"s001": {"OV-940": {"choice": "done"}}})
+    ended = run_maintops(stage, "run", "continue", "--answers", answers, "--by", "ana")
+    assert "no checklist" not in ended.stderr
+    assert ended.code == 2, ended.stderr
+    again = run_maintops(stage, "run", "continue", "--answers", answers, "--by", "ana")
+    assert again.code == 64
+    assert "answered already" in again.stderr
+    assert "OV-940 on s001" in again.stderr

@@ -13,7 +13,7 @@ from maintops.domain.servers import Server
 from maintops.domain.steps import StepAnswer
 from maintops.errors import UsageError
 from maintops.store.memory import MemoryStore
-from maintops.workflow.continuing import keep_answers, waiting
+from maintops.workflow.continuing import keep_answers, unasked, waiting
 from maintops.workflow.keeping import Crew
 from maintops.workflow.planning import plan_run
 from maintops.workflow.running import Orders, carry_out
@@ -168,3 +168,20 @@ def test_two_who_answer_at_once_both_keep_their_part(store):
     store.append("r1", answer("OV-920", reading=500.0))
     both = replace(store.run("r1"), steps=store.run("r1").steps)
     assert [one.id for one in keep_answers(store, both, LISTED, [], START)] == ["r1-0001.3"]
+
+
+def test_what_was_answered_is_not_answered_again(store):
+    begin(store)
+    go_on(store, answer(choice="clean"))
+    run = store.run("r1")
+    again = [answer(choice="missing"), answer("OV-920", reading=5.0)]
+    with pytest.raises(UsageError, match=r"answered already in r1: OV-910 on web1; take them out"):
+        unasked(run, again, waiting(store, run, LISTED))
+    assert unasked(run, again[1:], waiting(store, run, LISTED)) == again[1:]
+
+
+def test_a_part_of_a_checklist_that_has_changed_says_so(store):
+    begin(store)
+    store.append("r1", answer(choice="clean"))
+    (part,) = keep_answers(store, store.run("r1"), replace(LISTED, version="v2"), [], START)
+    assert (part.version, part.notes) == ("v2", ("the checklist has changed since the run began",))

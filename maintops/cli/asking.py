@@ -63,6 +63,8 @@ def _ask(number: int, count: int, one: Waiting, desk: Desk) -> StepAnswer:
     if isinstance(said, str):
         return StepAnswer(one.server, step.id, desk.by, desk.clock(), skipped=said)
     evidence = _until(lambda: _evidence(step, desk), desk) if step.evidence in ("photo", "file") else ()
+    if isinstance(evidence, str):
+        return StepAnswer(one.server, step.id, desk.by, desk.clock(), skipped=evidence)
     note = desk.read("  note (Enter for none): ").strip()
     value, choice = (said, None) if step.reading is not None else (None, step.choices[int(said)])
     return StepAnswer(one.server, step.id, desk.by, desk.clock(), choice, value, None, note, evidence)
@@ -91,10 +93,7 @@ def _answer(step: Step, desk: Desk) -> float | str:
     if text == QUIT:
         raise Quit
     if text == SKIP:
-        reason = desk.read("  why? ").strip()
-        if not reason:
-            raise UsageError("it is not skipped without a reason")
-        return reason
+        return _reason(desk)
     if step.reading is None:
         return _choice(step, text)
     try:
@@ -107,18 +106,28 @@ def _answer(step: Step, desk: Desk) -> float | str:
     return number
 
 
+def _reason(desk: Desk) -> str:
+    reason = desk.read("  why? ").strip()
+    if not reason:
+        raise UsageError("it is not skipped without a reason")
+    return reason
+
+
 def _choice(step: Step, text: str) -> float:
-    if text.isdecimal() and 1 <= int(text) <= len(step.choices):
-        return int(text) - 1
     if text in step.choices:
         return step.choices.index(text)
+    if text.isdecimal() and 1 <= int(text) <= len(step.choices):
+        return int(text) - 1
     raise UsageError(f"choose one of 1 to {len(step.choices)}")
 
 
-def _evidence(step: Step, desk: Desk) -> tuple[Evidence, ...]:
-    text = desk.read(f"  {step.evidence} (path of a file): ").strip()
+def _evidence(step: Step, desk: Desk) -> tuple[Evidence, ...] | str:
+    """The file that proves it, or the reason why the step is skipped after all."""
+    text = desk.read(f"  {step.evidence} (path of a file; {SKIP} skips the step): ").strip()
     if text == QUIT:
         raise Quit
+    if text == SKIP:
+        return _reason(desk)
     if not text:
         raise UsageError(f"this step needs a {step.evidence}")
     return (desk.keep(Path(text).expanduser()),)

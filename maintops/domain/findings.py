@@ -27,7 +27,8 @@ class Finding:
     """One finding, from the first time it was seen on. Its id follows from server, check and subject.
 
     `first_*` is when (UTC) and in which record it was seen first, `last_*` latest; `gone_*` is set while it is
-    gone. `times` counts the records it was seen in.
+    gone. `times` counts the records it was seen in. `change`: it told of a change against the record before;
+    that nothing changes any more proves nothing.
     """
 
     id: str
@@ -44,6 +45,7 @@ class Finding:
     times: int = 1
     gone_at: datetime | None = None
     gone_record: str | None = None
+    change: bool = False
 
 
 def finding_id(server: str, check: str, subject: str | None) -> str:

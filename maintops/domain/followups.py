@@ -80,9 +80,10 @@ def ask(followups: Sequence[FollowUp], finding: Finding, wish: Wish, record: str
 
 def propose(followup: FollowUp, findings: Sequence[Finding], record: str) -> FollowUp:
     """Proposes closing when every finding it stands for is gone, with the record that proves it; takes an earlier
-    proposal back when one is there again. `findings` must hold all of its findings."""
+    proposal back when one is there again. `findings` must hold all of its findings. One that told of a change is never
+    proven to be mended by its going: a person closes it, with a note."""
     mine = [finding for finding in findings if finding.id in followup.findings]
-    gone = bool(mine) and all(finding.state is FindingState.GONE for finding in mine)
+    gone = bool(mine) and all(finding.state is FindingState.GONE and not finding.change for finding in mine)
     if gone and followup.state is FollowUpState.OPEN:
         return replace(followup, state=FollowUpState.PROPOSED, proof=record)
     if not gone and followup.state is FollowUpState.PROPOSED:

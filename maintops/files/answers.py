@@ -13,7 +13,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +25,9 @@ from maintops.files.wording import hint, quoted
 
 LARGEST_EVIDENCE = 20 * 1024 * 1024
 """Bytes that a file may have which proves a step."""
+
+CLOCKS_DIFFER = timedelta(minutes=5)
+"""How far ahead of ours the clock of whoever wrote an answer down may be."""
 
 Keep = Callable[[bytes], str]
 """Keeps a file's bytes and gives their SHA-256 (hex)."""
@@ -85,7 +88,7 @@ def _given(document: Document) -> Iterator[tuple[str, str]]:
 def _mistakes(document: Document, asked: Asked) -> Iterator[Mistake]:
     if not document.value.get("by") and not asked.by:
         yield document.mistake((), "nobody says who did it: write by: NAME, or give --by")
-    yield from _time_mistakes(document, ("at",), document.value)
+    yield from _time_mistakes(document, ("at",), document.value, asked.now)
     for server, steps in document.value["steps"].items():
         if server not in asked.servers:
             message = f"{quoted(server)} is no server of this run{hint(server, asked.servers)}"
@@ -103,7 +106,7 @@ def _step_mistakes(document: Document, path: Trail, given: Mapping[str, Any], as
     problem = unfit(step, given)
     if problem is not None:
         yield document.mistake(path, f"{id} {problem}", at_key=True)
-    yield from _time_mistakes(document, (*path, "at"), given)
+    yield from _time_mistakes(document, (*path, "at"), given, asked.now)
     for index, name in enumerate(given.get("evidence", [])):
         try:
             read_evidence(_beside(document, name))
@@ -111,17 +114,22 @@ def _step_mistakes(document: Document, path: Trail, given: Mapping[str, Any], as
             yield document.mistake((*path, "evidence", index), str(error))
 
 
-def _time_mistakes(document: Document, path: Trail, given: Mapping[str, Any]) -> Iterator[Mistake]:
-    if "at" in given and _time(given["at"]) is None:
+def _time_mistakes(document: Document, path: Trail, given: Mapping[str, Any], now: datetime) -> Iterator[Mistake]:
+    if "at" not in given:
+        return
+    at = _time(given["at"])
+    if at is None:
         yield document.mistake(path, "is not a time with a zone, such as 2026-03-01T09:00:00Z")
+    elif at > now + CLOCKS_DIFFER:
+        yield document.mistake(path, f"lies in the future: it is {now:%Y-%m-%dT%H:%MZ} now")
 
 
 def _time(text: str) -> datetime | None:
     try:
         found = datetime.fromisoformat(text)
-    except ValueError:
+        return None if found.tzinfo is None else found.astimezone(UTC)
+    except (ValueError, OverflowError):  # a year that no zone has
         return None
-    return None if found.tzinfo is None else found.astimezone(UTC)
 
 
 def _beside(document: Document, name: str) -> Path:

@@ -26,8 +26,8 @@ def checks_page(checklists: Sequence[Checklist], command: str) -> str:
 
 
 def _row(one: Checklist) -> str:
-    cells = (f"[{one.name}](#{one.name})", one.item, one.service, str(one.cadence), len(one.checks), len(one.steps))
-    return "| " + " | ".join(_plain(str(cell)) for cell in cells) + " |"
+    cells = (one.item, one.service, str(one.cadence), len(one.checks), len(one.steps))
+    return " | ".join([f"| [{one.name}](#{one.name})", *(_plain(str(cell)) for cell in cells)]) + " |"
 
 
 def _checklist(one: Checklist, others: Iterable[Checklist]) -> Iterator[str]:

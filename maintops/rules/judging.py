@@ -28,6 +28,7 @@ from maintops.rules.language import (
     context,
     evaluator,
     is_there,
+    names,
     template_trends,
     trends,
 )
@@ -41,12 +42,14 @@ _BREAKS = (TypeError, ValueError, ArithmeticError, LookupError, AttributeError, 
 @dataclass(frozen=True, slots=True)
 class Judgement:
     """What the rules say about one subject. `message` is the finding, or the reason for any outcome but `ok`; `wish`
-    is what the worst rule that matched and asks for something asks for."""
+    is what the worst rule that matched and asks for something asks for. `change`: the worst rule compares with the
+    record before."""
 
     outcome: Outcome
     severity: Severity | None = None
     message: str = ""
     wish: Wish | None = None
+    change: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,7 +122,7 @@ def _context(facts: SubjectFacts, past: Past, parameters: Mapping[str, Any]) -> 
     variables = {name: value for name, value in facts.facts.items() if is_there(value)}
     variables["facts"] = Scope("", facts.facts, facts.not_offered)
     variables["parameters"] = Scope("parameters.", parameters)
-    variables["baseline"] = Scope("baseline.", past.baseline or {})
+    variables["baseline"] = Scope("baseline.", past.baseline or {}, facts.not_offered)
     variables["_trends"] = Trends(past.points, facts.not_offered)
     for name, value in (
         ("subject", facts.subject),
@@ -188,7 +191,8 @@ def _attention(worst: Rule, tally: _Tally, where: Context, facts: SubjectFacts) 
     notes = [reason for _, reason in tally.broken] + ([_lacking(worse)] if worse else [])
     if notes:
         message = f"{message} ({'; '.join(notes)})"
-    return Judgement(Outcome.ATTENTION, worst.severity, message, _wish(tally.matched, where, facts))
+    change = any(name.startswith("previous.") for name in names(worst.when))
+    return Judgement(Outcome.ATTENTION, worst.severity, message, _wish(tally.matched, where, facts), change)
 
 
 def _lacking(unmeasured: Sequence[tuple[Rule, str]]) -> str:

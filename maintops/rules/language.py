@@ -34,8 +34,8 @@ RESERVED = frozenset({"facts", "subject", "previous", "baseline", "parameters", 
 """Names that are not facts in a rule: the mapping of all facts, the subject's name, the facts of the last record and of
 the accepted baseline, the checklist's parameters, and the two functions over earlier records."""
 
-LONGEST_PERIOD = 366
-"""Days that a trend may look back."""
+SHORTEST_PERIOD, LONGEST_PERIOD = 3, 366
+"""Days that a trend may look back: a point a day, and three at least, and what is kept for a year."""
 
 _Parsed = TypeVar("_Parsed")
 _WIDEST_NUMBER = 1024  # bits; arithmetic on larger whole numbers could be made to take long
@@ -206,6 +206,7 @@ def template_problem(text: str) -> str | None:
     return None
 
 
+@lru_cache(maxsize=2048)
 def names(expression: str) -> frozenset[str]:
     """The names that an expression speaks of: facts by their own name (`facts.x` is x), `previous.NAME` and
     `parameters.NAME` with their prefix. Raises Malformed."""
@@ -334,8 +335,12 @@ def _trend(call: nodes.Call, function: str, made: set[int], levels: int) -> node
     fact, period = call.args[0], days[0]
     if not isinstance(fact, nodes.Name) or fact.name in RESERVED:
         raise Malformed(f"{function} is of a fact, by its name: {_FUNCTIONS[function]}")
-    if not isinstance(period, nodes.Const) or type(period.value) is not int or not 0 < period.value <= LONGEST_PERIOD:
-        raise Malformed(f"{function}: days must be a whole number from 1 to {LONGEST_PERIOD}")
+    if (
+        not isinstance(period, nodes.Const)
+        or type(period.value) is not int
+        or not (SHORTEST_PERIOD <= period.value <= LONGEST_PERIOD)
+    ):
+        raise Malformed(f"{function}: days must be a whole number from {SHORTEST_PERIOD} to {LONGEST_PERIOD}")
     limit = _with_trends(limits[0], made, levels - 1) if limits else nodes.Const(0, lineno=call.lineno)
     wanted = [nodes.Const(function), nodes.Const(fact.name), nodes.Const(period.value), limit]
     place = nodes.Name(_TRENDS, "load", lineno=call.lineno)

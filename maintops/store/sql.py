@@ -59,11 +59,14 @@ _FOLLOWUPS_OF = (
     .where(followups.c.server == bindparam("server"), followups.c.state != FollowUpState.CLOSED.value)
     .order_by(followups.c.opened, followups.c.id)
 )
-# The earliest first: in a mapping the newest of a check takes the place of those before it.
-_BASELINES_OF = (
-    select(baselines.c.document)
-    .where(baselines.c.server == bindparam("server"))
-    .order_by(baselines.c.check_id, baselines.c.seq)
+_later = baselines.alias()
+_BASELINES_OF = select(baselines.c.document).where(
+    baselines.c.server == bindparam("server"),
+    baselines.c.seq
+    == select(func.max(_later.c.seq))
+    .where(_later.c.server == baselines.c.server, _later.c.check_id == baselines.c.check_id)
+    .correlate(baselines)
+    .scalar_subquery(),
 )
 _NEXT_BASELINE = insert(baselines).from_select(
     ["server", "check_id", "seq", "document"],

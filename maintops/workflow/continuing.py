@@ -46,12 +46,27 @@ def waiting(store: Store, run: Run, checklist: Checklist) -> list[Waiting]:
         raise UsageError(f"the run {run.id} is still going on; its steps can be answered when it has ended")
     planned = set(run.planned.checks)
     steps = [step for step in checklist.steps if step.id in planned]
+    answered = _answers(run)
     found = []
     for server, record in _records(store, run).items():
-        open_ones = {cell.check for cell in record.cells if cell.outcome in _WAITING}
-        answered = {step for name, step in run.steps if name == server}
-        found += [Waiting(server, step) for step in steps if step.id in open_ones - answered]
+        open_ones = {cell.check for cell in record.cells if cell.outcome in _WAITING} - answered.get(server, {}).keys()
+        found += [Waiting(server, step) for step in steps if step.id in open_ones]
     return found
+
+
+def _answers(run: Run) -> Mapping[str, Mapping[str, StepAnswer]]:
+    """Server -> step -> answer."""
+    found: dict[str, dict[str, StepAnswer]] = {}
+    for (server, step), answer in run.steps.items():
+        found.setdefault(server, {})[step] = answer
+    return found
+
+
+def strangers(run: Run, checklist: Checklist, servers: Iterable[Server]) -> list[str]:
+    """The run's servers that are not among some, where that matters: with other parameters than its own a server's
+    answers would be judged wrongly."""
+    known = {one.name for one in servers}
+    return [one.server for one in run.planned.servers if one.server not in known] if checklist.parameters else []
 
 
 def unasked(run: Run, answers: Sequence[StepAnswer], open_ones: Sequence[Waiting]) -> Sequence[StepAnswer]:
@@ -74,10 +89,12 @@ def keep_answers(
     `servers` are those of the inventory: their variables give the checklist's parameters.
     """
     known = {one.name: one for one in servers}
+    steps = {step.id for step in checklist.steps}
+    given = _answers(run)
     parts = []
     for server, record in _records(store, run).items():
-        open_ones = {cell.check for cell in record.cells if cell.outcome in _WAITING}
-        answers = [one for (name, step), one in run.steps.items() if name == server and step in open_ones]
+        open_ones = {cell.check for cell in record.cells if cell.outcome in _WAITING} & steps
+        answers = [one for step, one in given.get(server, {}).items() if step in open_ones]
         if answers:
             parts.append(_keep(store, run, record, checklist, answers, known.get(server, Server(server)), now))
     return parts

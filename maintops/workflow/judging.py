@@ -26,12 +26,15 @@ _LARGEST_POINT = 1e21
 @dataclass(frozen=True, slots=True)
 class Judged:
     """One check's part of a verdict: its cells, what to remember (None: nothing new), and the wishes by subject.
-    `absent` are passing subjects that are no longer there."""
+    `absent` are passing subjects that are no longer there, `missed` the lasting ones that it said are gone,
+    `changes` those whose finding tells of a change."""
 
     cells: tuple[Cell, ...]
     remember: Subjects | None = None
     wishes: Mapping[str | None, Wish] = field(default_factory=dict)
     absent: tuple[str | None, ...] = ()
+    missed: frozenset[str] = frozenset()
+    changes: frozenset[str | None] = frozenset()
 
 
 def judge_server(
@@ -43,7 +46,10 @@ def judge_server(
 ) -> Verdict:
     """The verdict over one server: `draft` is its record without cells. `values` are the checklist's parameters."""
     now = draft.ended
-    judged = {one.check.id: _judge_check(one, readings[one.check.id], values, memory, draft.id, now) for one in checks}
+    judged: dict[str, Judged] = {}
+    for one in checks:
+        told = judged[one.follows].missed if one.follows in judged else frozenset()
+        judged[one.check.id] = _judge_check(one, readings[one.check.id], values, memory, draft.id, now, told)
     record = replace(draft, cells=tuple(cell for one in judged.values() for cell in one.cells))
     findings = _observe(memory, record, judged, now)
     followups = _follow(memory, findings, judged, record, now)
@@ -55,7 +61,13 @@ def judge_server(
 
 
 def _judge_check(
-    plan: CheckPlan, reading: Reading | Cell, values: Mapping[str, Any], memory: Memory, record: str, now: datetime
+    plan: CheckPlan,
+    reading: Reading | Cell,
+    values: Mapping[str, Any],
+    memory: Memory,
+    record: str,
+    now: datetime,
+    told: frozenset[str],
 ) -> Judged:
     check = plan.check.id
     if isinstance(reading, Cell):
@@ -66,14 +78,22 @@ def _judge_check(
         return Judged((Cell(check, None, Outcome.SKIPPED, message=reading.why),))
     if plan.probe is None:
         plan = replace(plan, rules=compile_rules(TASK_RULES))
-    return _judge_measured(plan, reading, values, memory, record, now)
+    return _judge_measured(plan, reading, values, memory, record, now, told)
 
 
 def _judge_measured(
-    plan: CheckPlan, reading: Measured, values: Mapping[str, Any], memory: Memory, record: str, now: datetime
+    plan: CheckPlan,
+    reading: Measured,
+    values: Mapping[str, Any],
+    memory: Memory,
+    record: str,
+    now: datetime,
+    told: frozenset[str] = frozenset(),
 ) -> Judged:
+    """`told` are the subjects that another check, which asks the same, said are gone."""
     cells: list[Cell] = []
     wishes: dict[str | None, Wish] = {}
+    changes: set[str | None] = set()
     remember: dict[str | None, Remembered] = {}
     before = memory.facts.get(plan.check.id, {})
     for subject in reading.subjects:
@@ -86,17 +106,22 @@ def _judge_measured(
         past = _past(plan, subject, last, memory, now)
         judgement = judge(plan.rules, subject, past, parameters=values)
         cells.append(_cell(plan.check.id, subject, judgement))
+        if judgement.change:
+            changes.add(subject.subject)
         if judgement.wish is not None:
             wishes[subject.subject] = judgement.wish
         facts, blank = _measured(subject.facts), tuple(sorted(subject.not_offered))
-        remember[subject.subject] = Remembered(facts, record, now, blank, points=past.points)
+        points = {**(last.points if last is not None else {}), **past.points}
+        remember[subject.subject] = Remembered(facts, record, now, blank, points=points)
     named = {subject.subject for subject in reading.subjects}
+    missed: set[str] = set()
     absent: tuple[str | None, ...] = ()
     if plan.probe is not None and plan.probe.presence is Presence.LASTING:
         for name, last in _missed(plan.check.id, named, memory):
-            if plan.follows:
+            if name in told and not _is_alive(plan.check.id, name, memory.findings):
                 remember[name] = last
                 continue
+            missed.add(name)
             cells.append(_vanished(plan.check.id, name, last, memory.findings))
             remember[name] = replace(last, vanished=True)
         absent = tuple(name for name in before if name not in named and name not in remember)
@@ -105,7 +130,13 @@ def _judge_measured(
         absent = tuple(one.subject for one in mine if one.subject not in named)
     if not cells:
         cells.append(Cell(plan.check.id, None, Outcome.OK))
-    return Judged(tuple(cells), remember, wishes, absent)
+    return Judged(tuple(cells), remember, wishes, absent, frozenset(missed), frozenset(changes))
+
+
+def _is_alive(check: str, subject: str, findings: Iterable[Finding]) -> bool:
+    """Whether there is a finding that its disappearance must not make smaller."""
+    mine = (one for one in findings if (one.check, one.subject) == (check, subject))
+    return any(one.state is not FindingState.GONE for one in mine)
 
 
 def _missed(check: str, named: Collection[str | None], memory: Memory) -> Iterator[tuple[str, Remembered]]:
@@ -192,8 +223,15 @@ def _observe(memory: Memory, record: ServiceRecord, judged: Mapping[str, Judged]
         before = known.get((cell.check, cell.subject))
         after = observe(before, record.server, cell, record.id, now)
         if after is not None and after is not before:
-            seen[after.id] = after
+            seen[after.id] = _told(after, cell.subject, judged[cell.check])
     return seen
+
+
+def _told(finding: Finding, subject: str | None, judged: Judged) -> Finding:
+    """A finding that is there says whether it tells of a change; one that is gone keeps what it said."""
+    if finding.state is FindingState.GONE:
+        return finding
+    return replace(finding, change=subject in judged.changes)
 
 
 def _follow(

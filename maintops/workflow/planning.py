@@ -30,13 +30,13 @@ BMC_ADDRESS = f"{PREFIX}bmc_address"
 @dataclass(frozen=True, slots=True)
 class CheckPlan:
     """A check, ready to be judged: its probe (None for Ansible content) and its compiled rules. `step` is set where it
-    is a step that a person carries out. `follows`: an earlier check of the run asks the same, and says what is gone."""
+    is a step that a person carries out. `follows` names an earlier check of the run that asks the same."""
 
     check: Check
     probe: Probe | None
     rules: CompiledRules
     step: Step | None = None
-    follows: bool = False
+    follows: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,13 +150,13 @@ def plan_run(
 
 
 def _followed(plans: Iterable[CheckPlan]) -> tuple[CheckPlan, ...]:
-    """Of checks that look at the same subjects from several sides the first one misses what is gone, and only that."""
-    seen: set[str] = set()
+    """Checks that look at the same subjects from several sides know the first of them: what is gone is missed once."""
+    first: dict[str, str] = {}
     found = []
     for plan in plans:
         key = json.dumps([plan.check.probe, dict(plan.check.parameters)], sort_keys=True)
-        found.append(replace(plan, follows=plan.check.probe is not None and key in seen))
-        seen.add(key)
+        leader = first.setdefault(key, plan.check.id) if plan.check.probe is not None else plan.check.id
+        found.append(replace(plan, follows="" if leader == plan.check.id else leader))
     return tuple(found)
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from maintops.domain.answers import Answer, Measured, NotMeasured, Reading, Skipped, SubjectFacts, UnreadableAnswer
 from maintops.domain.checklists import Rule
@@ -151,6 +151,9 @@ def _failed(check: CheckPlan, why: str, answer: Answer) -> Cell:
 TASK_RULES = (Rule("changed", Severity.WARNING, "{{ subject }} {{ task }}: Ansible would change something"),)
 """What judges tasks that carry ids of their own."""
 
+OTHERS = "other tasks"
+"""The subject of tasks without an id, in content that has some with one."""
+
 _TASK_ID = re.compile(r"\s*(?:\S+ : )?([0-9]{2}-[0-9]{3})\b[:\s]*(.*)", re.DOTALL)
 """A task's name that begins with an id (10-020: …), with its role's name before it or not: a habit of maintenance
 roles, in which `changed` stands for a finding."""
@@ -181,7 +184,20 @@ def _tasks(preview: Preview) -> tuple[SubjectFacts, ...]:
         named = _TASK_ID.fullmatch(task.task)
         if named and (task.status != "skipped" or task.message.startswith("not previewable")):
             found.setdefault(named[1], []).append((named[2].strip(), task))
-    return tuple(_task(id, tasks) for id, tasks in found.items())
+    if not found:
+        return ()
+    others = [task for task in preview.tasks if not _TASK_ID.fullmatch(task.task)]
+    return tuple(_task(id, tasks) for id, tasks in found.items()) + _others(others)
+
+
+def _others(tasks: Sequence[Previewed]) -> tuple[SubjectFacts, ...]:
+    """What the tasks without an id have to say, as one more subject: nothing of it may be hidden by those with one."""
+    changed = [task for task in tasks if task.status == "changed"]
+    unclear = [task.task for task in tasks if task.message.startswith("not previewable")]
+    if changed:
+        named = ", ".join(task.task for task in changed)
+        return (_task(OTHERS, [(named, replace(one, message="")) for one in changed]),)
+    return (SubjectFacts(OTHERS, why_not=f"check mode cannot tell: {', '.join(unclear[:5])}"),) if unclear else ()
 
 
 def _task(id: str, tasks: Sequence[tuple[str, Previewed]]) -> SubjectFacts:

@@ -20,18 +20,18 @@ CASES: list[Case] = [
         "DR-010",
         fires=told("nginx.service loaded failed failed A web server\n"),
         silent=told(""),
-        says="Unit nginx.service is failed after the drill",
+        says="Unit nginx.service is failed before the drill",
         severity="critical",
     ),
     check(
         "DR-020",
         fires=told("Personalities : [raid1]\nmd0 : active raid1 vdb[0]\n      65472 blocks super 1.2 [2/1] [U_]\n\n"),
         silent=told("Personalities : [raid1]\nmd0 : active raid1 vdb[0] vdc[1]\n      65472 blocks [2/2] [UU]\n\n"),
-        says="md0 is degraded after the drill: 1 of 2 devices work",
+        says="md0 is degraded before the drill: 1 of 2 devices work",
         severity="critical",
     ),
-    like("NW-030", "DR-030", "There is no default route after the drill", "critical"),
-    like("SY-110", "DR-040", "The clock is not synchronised after the drill", "warning"),
+    like("NW-030", "DR-030", "There is no default route before the drill", "critical"),
+    like("SY-110", "DR-040", "The clock is not synchronised before the drill", "warning"),
 ]
 
 
@@ -67,7 +67,7 @@ STEPS: list[StepCase] = [
     grew("OV-210", 400, 501, 500, "Power supply A gives 501 W, half a year ago 400 W"),
     read("OV-220", 3.5, 400, "Power supply B does not carry the load (3.5 W)", "critical"),
     grew("OV-220", 400, 501, 500, "Power supply B gives 501 W, half a year ago 400 W"),
-    chosen("OV-230", "one feed", "two feeds", "Both power supplies hang on one feed", "critical"),
+    chosen("OV-205", "one feed", "two feeds", "Both power supplies hang on one feed", "critical"),
     chosen("OV-240", "damaged", "reseated", "A cable is damaged: port 2", note="port 2"),
     chosen("OV-250", "missing", "put right", "Something is missing: left rail", note="left rail"),
     read("OV-260", 2.6, 2.7, "The clock's battery is at 2.6 V"),
@@ -84,5 +84,6 @@ STEPS: list[StepCase] = [
     chosen("DR-250", "missing", "right", "There is no runbook for this fault", "critical"),
     chosen("DR-260", "part missing", "all there", "something was missing: part missing a key", note="a key"),
     chosen("DR-310", "not undone", "undone", "The drill's fault is not undone: route", "critical", note="route"),
+    chosen("DR-315", "new findings", "the same", "has left something behind: route", "critical", note="route"),
     chosen("DR-320", "not reviewed", "reviewed", "The drill was not reviewed", **PROOF),
 ]

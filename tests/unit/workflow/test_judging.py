@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from maintops.domain.answers import Measured, NotMeasured, Skipped, SubjectFacts
-from maintops.domain.checklists import Check
+from maintops.domain.checklists import Check, FollowUpTemplate, Rule
 from maintops.domain.findings import FindingState
 from maintops.domain.followups import FollowUpState
 from maintops.domain.outcomes import Cell, Outcome, Severity
@@ -220,15 +220,53 @@ def test_a_fact_without_a_value_is_not_kept():
 
 
 def test_what_is_gone_is_missed_once_by_the_first_of_those_who_ask_the_same():
-    first, second = plan(), replace(plan(check="HW-020"), follows=True)
-    life = Life([first, second])
-    life.day(HW_010=disks(sda=1, sdb=95), HW_020=disks(sda=1, sdb=95))
-    verdict = life.day(HW_010=disks(sda=1), HW_020=disks(sda=1))
-    gone = [(cell.check, cell.subject) for cell in verdict.record.cells if cell.subject == "sdb"]
-    assert gone == [("HW-010", "sdb")]
-    assert {one.check: one.state for one in life.memory.findings} == {
-        "HW-010": FindingState.KNOWN,
-        "HW-020": FindingState.NEW,  # nobody has measured it since
-    }
+    life = Life([plan(), replace(plan(check="HW-020"), follows="HW-010")])
+    life.day(HW_010=disks(sda=1, sdb=1), HW_020=disks(sda=1, sdb=1))
+    assert gone_from(life.day(HW_010=disks(sda=1), HW_020=disks(sda=1))) == [("HW-010", Severity.WARNING)]
+    assert gone_from(life.day(HW_010=disks(sda=1), HW_020=disks(sda=1))) == [("HW-010", Severity.WARNING)]
     back = life.day(HW_010=disks(sda=1, sdb=1), HW_020=disks(sda=1, sdb=1))
     assert {cell.outcome for cell in back.record.cells} == {Outcome.OK}
+
+
+def gone_from(verdict):
+    return [(cell.check, cell.severity) for cell in verdict.record.cells if cell.subject == "sdb"]
+
+
+def test_a_failing_disk_that_vanishes_keeps_its_severity_in_every_check():
+    life = Life([replace(plan(), rules=compile_rules([])), replace(plan(check="HW-020"), follows="HW-010")])
+    life.day(HW_010=disks(sda=1, sdb=95), HW_020=disks(sda=1, sdb=95))
+    told = gone_from(life.day(HW_010=disks(sda=1), HW_020=disks(sda=1)))
+    assert told == [("HW-010", Severity.WARNING), ("HW-020", Severity.CRITICAL)]
+
+
+def test_what_the_first_of_them_did_not_measure_the_next_one_misses():
+    life = Life([plan(), replace(plan(check="HW-020"), follows="HW-010")])
+    life.day(HW_010=NotMeasured("no right"), HW_020=disks(sda=1, sdb=1))
+    assert gone_from(life.day(HW_010=NotMeasured("no right"), HW_020=disks(sda=1))) == [("HW-020", Severity.WARNING)]
+    later = Life([plan(), replace(plan(check="HW-020"), follows="HW-010")])
+    later.day(HW_010=disks(sda=1), HW_020=disks(sda=1, sdb=1))  # the first one is new and never knew sdb
+    assert gone_from(later.day(HW_010=disks(sda=1), HW_020=disks(sda=1))) == [("HW-020", Severity.WARNING)]
+
+
+def test_that_nothing_changes_any_more_proves_nothing():
+    shrank = Rule("level < previous.level", Severity.CRITICAL, "{{ level }}", FollowUpTemplate("Find the rest"))
+    life = Life([plan([shrank])])
+    for level in (8, 7, 7):
+        life.day(HW_010=disks(sda=level))
+    (finding,) = life.memory.findings
+    (followup,) = life.memory.followups
+    assert (finding.state, finding.change) == (FindingState.GONE, True)
+    assert (followup.state, followup.proof) == (FollowUpState.OPEN, None)
+    life.day(HW_010=disks(sda=6))
+    assert life.memory.findings[0].state is FindingState.BACK
+
+
+def test_a_reading_that_is_missing_once_does_not_end_a_trend():
+    grows = Rule("growth(level, days=30) > 10", Severity.WARNING, "it grows")
+    life = Life([plan([grows])])
+    for level in (10, 20, None, 40):
+        for _ in range(6):
+            life.days += 1
+        verdict = life.day(HW_010=disks(sda={"level": level}))
+    assert [cell.outcome for cell in verdict.record.cells] == [Outcome.ATTENTION]
+    assert len(life.memory.facts["HW-010"]["sda"].points["level"]) == 3

@@ -36,11 +36,19 @@ def test_each_id_is_a_subject() -> None:
         task("10-010: Kernel | Ask"),
         task("10-010: Kernel | Report", "changed", "one\n"),
         task("role : 10-020: Room"),
-        task("Gather facts", "changed"),
+        task("Gather facts"),
     )
     assert found["10-010"].facts == {"task": "Kernel | Report", "changed": True, "diff": "one\n"}
     assert found["10-020"] == SubjectFacts("10-020", {"task": "Room", "changed": False}, frozenset({"diff"}))
     assert list(found) == ["10-010", "10-020"]
+
+
+def test_tasks_without_an_id_hide_nothing() -> None:
+    found = subjects(task("10-010: Kernel"), task("Install sshd_config", "changed", "+x\n"), task("Other", "changed"))
+    assert found["other tasks"].facts == {"task": "Install sshd_config, Other", "changed": True, "diff": "+x\n"}
+    unclear = subjects(task("10-010: Kernel"), task("Ask", message=CANNOT))
+    assert unclear["other tasks"].why_not == "check mode cannot tell: Ask"
+    assert not isinstance(split(task("Install sshd_config", "changed")), Measured)
 
 
 @pytest.mark.parametrize(

@@ -309,18 +309,11 @@ class House:
     def answer(self, run: Run, answers: Iterable[StepAnswer] | Path) -> list[ServiceRecord]:
         """Keeps the answers of persons (or those in a file), each in the run's journal before the next is asked for;
         then they become further parts of the records, which are returned. So do answers of an earlier time that are in
-        no record yet. Raises UsageError, before anything is kept, for a server of the run that the inventory does not
-        have; and for steps that somebody else has answered meanwhile, when all the others are kept."""
-        from maintops.workflow.continuing import keep_answers, strangers, unasked, waiting
+        no record yet. Raises UsageError for steps that somebody else has answered meanwhile, when the others are
+        kept."""
+        from maintops.workflow.continuing import keep_answers, unasked, waiting
 
         checklist = self._checklist_of(run)
-        servers = self.servers() if self.settings.inventory else []
-        missing = strangers(run, checklist, servers)
-        if missing:
-            raise UsageError(
-                f"the inventory does not have {', '.join(missing[:5])}: its parameters judge the answers; "
-                "give the run's own inventory with -i"
-            )
         if isinstance(answers, Path):
             names = [one.server for one in run.planned.servers]
             steps = {one.id: one for one in checklist.steps if one.id in run.planned.checks}
@@ -332,7 +325,7 @@ class House:
                 late.append(f"{one.step} on {one.server}")
             else:
                 self.store.append(run.id, one)
-        parts = keep_answers(self.store, self.store.run(run.id), checklist, servers, self.clock())
+        parts = keep_answers(self.store, self.store.run(run.id), checklist, self.clock())
         if late:
             raise UsageError(f"somebody else has answered meanwhile: {', '.join(late)}; the other answers are kept")
         return parts

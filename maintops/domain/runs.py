@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
+from typing import Any
 
 from maintops.domain.outcomes import Outcome
 from maintops.domain.steps import StepAnswer
@@ -35,7 +36,8 @@ class Owner:
 
 @dataclass(frozen=True, slots=True)
 class PlannedServer:
-    """One server of a run: `record` is the id its service record will have, `why` the reason for its engine."""
+    """One server of a run: `record` is the id its service record will have, `why` the reason for its engine, `values`
+    the checklist's parameters that the inventory overrides for it: answers by hand are judged with them later."""
 
     server: str
     record: str
@@ -43,6 +45,7 @@ class PlannedServer:
     why: str = ""
     customer: str | None = None
     site: str | None = None
+    values: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

@@ -327,11 +327,12 @@ def event_text(event: Event) -> tuple[Kind, str]:
     return Kind.PLANNED, dumps(document)
 
 
-_PLANNED: Sequence[Any] = ("", None, None)
+_PLANNED: Sequence[Any] = ("", None, None, {})
 
 
 def _planned_row(one: PlannedServer) -> list[Any]:
-    return _trimmed([one.server, one.record, one.engine, one.why, one.customer, one.site], _PLANNED)
+    values = _measured(one.values)
+    return _trimmed([one.server, one.record, one.engine, one.why, one.customer, one.site, values], _PLANNED)
 
 
 def event_value(kind: str, document: str, at: int) -> Event:

@@ -6,18 +6,16 @@ its own (RUN-0001.2, …): what was written before is never changed. Whoever goe
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
 from maintops.domain.answers import Reading
 from maintops.domain.checklists import Checklist, Step
 from maintops.domain.outcomes import Cell, Outcome
-from maintops.domain.parameters import checklist_parameters
 from maintops.domain.ports import Memory, Store, Verdict
 from maintops.domain.records import ServiceRecord, merged, part_id
 from maintops.domain.runs import PlannedServer, Run, RunState
-from maintops.domain.servers import Server
 from maintops.domain.steps import StepAnswer, reading_of
 from maintops.errors import UsageError
 from maintops.workflow.judging import judge_server
@@ -62,13 +60,6 @@ def _answers(run: Run) -> Mapping[str, Mapping[str, StepAnswer]]:
     return found
 
 
-def strangers(run: Run, checklist: Checklist, servers: Iterable[Server]) -> list[str]:
-    """The run's servers that are not among some, where that matters: with other parameters than its own a server's
-    answers would be judged wrongly."""
-    known = {one.name for one in servers}
-    return [one.server for one in run.planned.servers if one.server not in known] if checklist.parameters else []
-
-
 def unasked(run: Run, answers: Sequence[StepAnswer], open_ones: Sequence[Waiting]) -> Sequence[StepAnswer]:
     """The answers, where each is to a step that still waits. Raises UsageError that names those which do not: an answer
     that was given is part of a record, and is not changed by another one."""
@@ -81,14 +72,9 @@ def unasked(run: Run, answers: Sequence[StepAnswer], open_ones: Sequence[Waiting
     return answers
 
 
-def keep_answers(
-    store: Store, run: Run, checklist: Checklist, servers: Iterable[Server], now: datetime
-) -> list[ServiceRecord]:
+def keep_answers(store: Store, run: Run, checklist: Checklist, now: datetime) -> list[ServiceRecord]:
     """Writes the answers that are in no record yet into a further part of their server's record; returns the parts.
-
-    `servers` are those of the inventory: their variables give the checklist's parameters.
-    """
-    known = {one.name: one for one in servers}
+    They are judged with the parameters that the run had."""
     steps = {step.id for step in checklist.steps}
     given = _answers(run)
     parts = []
@@ -96,7 +82,7 @@ def keep_answers(
         open_ones = {cell.check for cell in record.cells if cell.outcome in _WAITING} & steps
         answers = [one for step, one in given.get(server, {}).items() if step in open_ones]
         if answers:
-            parts.append(_keep(store, run, record, checklist, answers, known.get(server, Server(server)), now))
+            parts.append(_keep(store, run, record, checklist, answers, now))
     return parts
 
 
@@ -114,14 +100,13 @@ def _keep(
     record: ServiceRecord,
     checklist: Checklist,
     answers: Sequence[StepAnswer],
-    server: Server,
     now: datetime,
 ) -> ServiceRecord:
     by_id = {one.step: one for one in answers}
     plans = [plan_step(step) for step in checklist.steps if step.id in by_id]
     readings: dict[str, Reading | Cell] = {one.check.id: reading_of(by_id[one.check.id]) for one in plans}
-    values = checklist_parameters(checklist, server)
-    planned = next(one for one in run.planned.servers if one.server == server.name)
+    planned = next(one for one in run.planned.servers if one.server == record.server)
+    values = {**checklist.parameters, **planned.values}
     number = 2
     while True:
         draft = _draft(run, planned, record, checklist, answers, number, now)
@@ -129,7 +114,7 @@ def _keep(
         def judge(memory: Memory, draft: ServiceRecord = draft) -> Verdict:
             return judge_server(draft, plans, readings, values, memory)
 
-        verdict = store.commit(run.id, draft.id, server.name, judge, b"", now)
+        verdict = store.commit(run.id, draft.id, record.server, judge, b"", now)
         if verdict is not None:
             return verdict.record
         number += 1  # an earlier part, or somebody else's at this very moment

@@ -9,7 +9,9 @@ from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import datetime
+from typing import Any
 
+from maintops.domain.checklists import Checklist
 from maintops.domain.outcomes import FailOn
 from maintops.domain.ports import Content, Delivery, Preview, Pulse, Told, tell
 from maintops.domain.runs import PlannedServer, Run, RunEnded, RunPlanned, RunState
@@ -97,7 +99,15 @@ class _Half:
 
 def _planned(plan: Plan, crew: Crew, orders: Orders) -> RunPlanned:
     servers = tuple(
-        PlannedServer(one.server.name, one.record, one.engine, one.why, one.server.customer, one.server.site)
+        PlannedServer(
+            one.server.name,
+            one.record,
+            one.engine,
+            one.why,
+            one.server.customer,
+            one.server.site,
+            _overridden(plan.checklist, one.asking.values),
+        )
         for one in plan.servers
     )
     listed = plan.checklist
@@ -117,6 +127,10 @@ def _planned(plan: Plan, crew: Crew, orders: Orders) -> RunPlanned:
         item=listed.item,
         file=listed.file,
     )
+
+
+def _overridden(listed: Checklist, values: Mapping[str, Any]) -> Mapping[str, Any]:
+    return {name: value for name, value in values.items() if value != listed.parameters.get(name)}
 
 
 def _arriving(plan: Plan, crew: Crew, orders: Orders, keeper: Keeper) -> Iterator[Delivery | Told]:

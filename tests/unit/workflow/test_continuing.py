@@ -69,7 +69,7 @@ def store():
 def go_on(store, *answers, run="r1"):
     for one in answers:
         store.append(run, one)
-    return keep_answers(store, store.run(run), LISTED, [Server("web2", variables={"maintops_least": 20})], START)
+    return keep_answers(store, store.run(run), LISTED, START)
 
 
 def test_without_an_answer_a_step_waits(store):
@@ -117,7 +117,7 @@ def test_an_answer_becomes_a_further_part_and_nothing_before_is_changed(store):
     assert go_on(store) == []
 
 
-def test_the_inventorys_parameters_count(store):
+def test_the_parameters_that_the_run_had_count(store):
     begin(store)
     (part,) = go_on(store, answer("OV-920", "web2", reading=50.0))
     assert part.cells[0].outcome is Outcome.OK
@@ -164,10 +164,10 @@ def test_two_who_answer_at_once_both_keep_their_part(store):
     begin(store)
     store.append("r1", answer(choice="clean"))
     stale = store.run("r1")
-    keep_answers(store, stale, LISTED, [], START)
+    keep_answers(store, stale, LISTED, START)
     store.append("r1", answer("OV-920", reading=500.0))
     both = replace(store.run("r1"), steps=store.run("r1").steps)
-    assert [one.id for one in keep_answers(store, both, LISTED, [], START)] == ["r1-0001.3"]
+    assert [one.id for one in keep_answers(store, both, LISTED, START)] == ["r1-0001.3"]
 
 
 def test_what_was_answered_is_not_answered_again(store):
@@ -183,5 +183,5 @@ def test_what_was_answered_is_not_answered_again(store):
 def test_a_part_of_a_checklist_that_has_changed_says_so(store):
     begin(store)
     store.append("r1", answer(choice="clean"))
-    (part,) = keep_answers(store, store.run("r1"), replace(LISTED, version="v2"), [], START)
+    (part,) = keep_answers(store, store.run("r1"), replace(LISTED, version="v2"), START)
     assert (part.version, part.notes) == ("v2", ("the checklist has changed since the run began",))

@@ -22,12 +22,13 @@ class FollowUpState(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Wish:
-    """What a rule that matched asks for, rendered."""
+    """What a rule that matched asks for, rendered; `action` is what its check says that a person does."""
 
     title: str
     skill: str | None = None
     part: str | None = None
     knowledge: str | None = None
+    action: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +50,7 @@ class FollowUp:
     closed: datetime | None = None
     closed_by: str | None = None
     note: str | None = None
+    action: str = ""
 
 
 def ask(followups: Sequence[FollowUp], finding: Finding, wish: Wish, record: str, now: datetime) -> FollowUp:
@@ -75,6 +77,7 @@ def ask(followups: Sequence[FollowUp], finding: Finding, wish: Wish, record: str
         skill=wish.skill,
         part=wish.part,
         knowledge=wish.knowledge,
+        action=wish.action,
     )
 
 

@@ -229,10 +229,15 @@ def _gone(records: Sequence[ServiceRecord], context: _Context) -> Iterator[Findi
 
 
 def _followups(finding: str, context: _Context) -> tuple[Pair, ...]:
-    return tuple(
-        (_line(one.id, _NAME), _line(one.title, _VALUE) + (" (may be closed)" if _proposed(one) else ""))
-        for one in context.wanted.get(finding, ())
-    )
+    return tuple((_line(one.id, _NAME), _asked(one)) for one in context.wanted.get(finding, ()))
+
+
+def _asked(followup: FollowUp) -> str:
+    """What is to be done; how, as the check says it, follows while it is to be done."""
+    title = _line(followup.title, _VALUE)
+    if _proposed(followup):
+        return f"{title} (may be closed)"
+    return f"{title}: {_line(followup.action, _MESSAGE)}" if followup.action else title
 
 
 def _proposed(followup: FollowUp) -> bool:

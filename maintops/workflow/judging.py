@@ -109,7 +109,7 @@ def _judge_measured(
         if judgement.change:
             changes.add(subject.subject)
         if judgement.wish is not None:
-            wishes[subject.subject] = judgement.wish
+            wishes[subject.subject] = replace(judgement.wish, action=plan.check.action)
         facts, blank = _measured(subject.facts), tuple(sorted(subject.not_offered))
         points = {**(last.points if last is not None else {}), **past.points}
         remember[subject.subject] = Remembered(facts, record, now, blank, points=points)

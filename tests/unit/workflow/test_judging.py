@@ -270,3 +270,10 @@ def test_a_reading_that_is_missing_once_does_not_end_a_trend():
         verdict = life.day(HW_010=disks(sda={"level": level}))
     assert [cell.outcome for cell in verdict.record.cells] == [Outcome.ATTENTION]
     assert len(life.memory.facts["HW-010"]["sda"].points["level"]) == 3
+
+
+def test_a_follow_up_says_what_a_person_does():
+    asking = replace(plan(), check=replace(plan().check, action="Pull the disk with the light."))
+    life = Life([asking])
+    life.day(HW_010=disks(sda=95))
+    assert [one.action for one in life.memory.followups] == ["Pull the disk with the light."]

@@ -163,8 +163,9 @@ def test_a_file_answers_what_waits(stage: Desk) -> None:
     assert [one["title"] for one in listed(stage, "followup")] == ["Order a filter"]
 
     again = run_maintops(stage, "run", "continue", "--answers", answers, "--format", "json")
-    assert again.stderr == "nothing new was answered\n"
-    assert again.document == ended.document
+    assert again.code == 64
+    assert "answered already" in again.stderr
+    assert "OV-910 on s001, OV-920 on s001, OV-930 on s001, OV-940 on s001" in again.stderr
     assert len(listed(stage, "record")) == 3
 
 
@@ -414,11 +415,11 @@ def test_a_person_is_asked_step_by_step(stage: Desk) -> None:
 
     person.sees("[3/4] OV-930")
     person.answers("  > ", "done")
-    person.answers("  photo (path of a file): ", "")
+    person.answers("  photo (path of a file; s skips the step): ", "")
     person.sees("  this step needs a photo")
-    person.answers("  photo (path of a file): ", "nosuch.jpg")
+    person.answers("  photo (path of a file; s skips the step): ", "nosuch.jpg")
     person.sees("  there is no file nosuch.jpg")
-    person.answers("  photo (path of a file): ", "rack.jpg")
+    person.answers("  photo (path of a file; s skips the step): ", "rack.jpg")
     person.answers("  note (Enter for none): ", "")
 
     person.sees("[4/4] OV-940")

@@ -11,6 +11,7 @@ import typer
 from maintops.cli.options import Format, ShowFormat, complete_checklist, house
 from maintops.cli.output import say, show_json, show_table, write
 from maintops.domain.steps import wanted_words
+from maintops.errors import ConfigurationError, Mistake
 
 if TYPE_CHECKING:
     from maintops.domain.checklists import Check, Checklist, Rule, Step
@@ -37,11 +38,23 @@ def register(app: typer.Typer) -> None:
 
 def list_checklists(format: ShowFormat = Format.TEXT) -> int:
     """List checklists: the repository's own and those that come with maintops."""
-    documents = [_summary(one) for one in house().checklists()]
+    from maintops.files.checklists import list_checklists as files_of
+
+    chosen = house()
+    found: list[Checklist] = []
+    mistakes: list[Mistake] = []
+    for path in files_of(chosen.checklist_folders):
+        try:
+            found.append(chosen.checklist(str(path)))
+        except ConfigurationError as error:
+            mistakes += error.mistakes
+    documents = [_summary(one) for one in found]
     if format is Format.TEXT:
         documents = [one | {"checks": len(one["checks"]), "steps": len(one["steps"])} for one in documents]
     show_table(format, documents, ["checklist", "title", "cadence", "checks", "steps"], "no checklists")
-    return 0
+    for mistake in dict.fromkeys(mistakes):
+        say(str(mistake))
+    return USAGE if mistakes else 0
 
 
 def show_checklist(

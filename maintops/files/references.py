@@ -19,13 +19,14 @@ from maintops.domain import durations
 from maintops.domain.checklists import Checklist
 from maintops.domain.outcomes import Severity
 from maintops.domain.parameters import RESERVED, source, unfit
+from maintops.domain.steps import DONE
 from maintops.errors import ConfigurationError, Mistake
 from maintops.files.documents import MOST_MISTAKES, Document, Trail, read_document
 from maintops.files.schemas import DURATION, LONGEST_TIMEOUT
 from maintops.files.wording import hint, quoted
 from maintops.probes.contract import Parameter, Parser, Probe
 from maintops.rules.filters import is_number
-from maintops.rules.language import Malformed, names, template_names
+from maintops.rules.language import Malformed, compared, names, template_names
 
 CONTENT_FACTS = ("tasks", "changed", "failed", "not_previewable")
 """The facts that a playbook or role in check mode gives: a number of tasks, and lists of their names."""
@@ -48,10 +49,12 @@ class Known:
     what: str
     facts: Collection[str] | None
     parameters: Mapping[str, Parameter] | None = None
+    choices: Sequence[str] | None = None
+    """What the fact `choice` of a step can be."""
 
 
 STEP_FACTS = ("choice", "reading", "note", "by", "at", "evidence")
-"""The facts of a step that a person carried out."""
+"""The facts of a step that a person carried out; it has a choice or a reading."""
 
 
 def reference_mistakes(document: Document, catalogue: Catalogue, included: Sequence[Checklist] = ()) -> list[Mistake]:
@@ -81,8 +84,19 @@ def _checklist(document: Document, catalogue: Catalogue, included: Sequence[Chec
             yield from _check(document, ("checks", index), check, defaults, catalogue)
     for index, step in enumerate(_list(top.get("steps"))):
         if isinstance(step, dict):
-            yield from _rules(document, ("steps", index), step, Known("a step", STEP_FACTS), defaults)
+            yield from _rules(document, ("steps", index), step, _known_of_step(step), defaults)
             yield from _step_reading(document, ("steps", index), step)
+
+
+def _known_of_step(step: Mapping[str, Any]) -> Known:
+    if "reading" in step and "choice" in step:  # the schema tells of that
+        return Known("a step", STEP_FACTS)
+    if "reading" in step:
+        return Known("a step with a reading", [one for one in STEP_FACTS if one != "choice"])
+    given = step.get("choice", [DONE])
+    whole = isinstance(given, list) and all(isinstance(one, str) for one in given)
+    facts = [one for one in STEP_FACTS if one != "reading"]
+    return Known("a step with choices", facts, choices=given if whole else None)
 
 
 def _step_reading(document: Document, path: Trail, step: Mapping[str, Any]) -> Iterator[Mistake]:
@@ -273,11 +287,19 @@ def _rule(
                 problem = _name_problem(name, known, defaults)
                 if problem:
                     yield document.mistake(where, problem)
+            if known.choices is not None:
+                for word in sorted(compared(text, "choice", template=spoken is template_names) - {*known.choices}):
+                    yield document.mistake(where, _choice_problem(word, known.choices))
         except Malformed as error:
             yield document.mistake(where, str(error))
     if follow_up and rule.get("severity") == Severity.INFO:
         message = "a rule of severity info is no finding and opens no follow-up; make it a warning"
         yield document.mistake((*path, "follow_up"), message, at_key=True)
+
+
+def _choice_problem(word: str, choices: Sequence[str]) -> str:
+    told = f"the choices are {', '.join(choices)}" if len(choices) > 1 else f"the only choice is {''.join(choices)}"
+    return f"choice is never {word[:80]!r}; {told}"
 
 
 def _name_problem(name: str, known: Known, defaults: Mapping[str, Any]) -> str | None:

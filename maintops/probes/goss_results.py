@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from maintops.domain.answers import Answer, Measured, Reading, SubjectFacts, UnreadableAnswer
+from maintops.domain.answers import Answer, Measured, NotMeasured, Reading, SubjectFacts, UnreadableAnswer
 from maintops.domain.checklists import Rule
 from maintops.domain.outcomes import Severity
 from maintops.probes.answering import present, refusal, text_of
 from maintops.probes.contract import Fact, Parser
 from maintops.probes.json_answers import load_json
+from maintops.probes.naming import Names
 
 _SKIPPED = 2
 """goss's code of a test that was skipped, in `result`."""
@@ -24,22 +25,19 @@ def _read(answer: Answer) -> Reading:
     results = document.get("results") if isinstance(document, Mapping) else None
     if not isinstance(results, list):
         raise UnreadableAnswer("it has no list of results: it is not what goss validate --format json prints")
-    subjects: dict[str, SubjectFacts] = {}
+    if not results:
+        return NotMeasured("goss ran no test: nothing was evaluated")
+    subjects, names = [], Names()
     for one in results:
         if not isinstance(one, Mapping) or not isinstance(one.get("successful"), bool):
             raise UnreadableAnswer("one of its results does not say whether it was successful")
-        subject = _subject(one, subjects)
-        subjects[str(subject.subject)] = subject
-    return Measured(tuple(subjects.values()))
+        subjects.append(_subject(one, names))
+    return Measured(tuple(subjects))
 
 
-def _subject(one: Mapping[str, Any], taken: Mapping[str, SubjectFacts]) -> SubjectFacts:
+def _subject(one: Mapping[str, Any], names: Names) -> SubjectFacts:
     words = [str(one.get(name) or "") for name in ("resource-type", "resource-id", "property")]
-    name = base = ": ".join(word for word in words if word) or "test"
-    number = 1
-    while name in taken:  # the same property may be tested twice
-        number += 1
-        name = f"{base} ({number})"
+    name = names.unique(": ".join(word for word in words if word) or "test")  # one property may be tested twice
     if one.get("skipped") is True or one.get("result") == _SKIPPED:
         return SubjectFacts(name, why_not="goss skipped this test, because one before it on the same resource failed")
     summary = one.get("summary-line-compact") or one.get("summary-line")

@@ -23,7 +23,7 @@ from maintops.probes.answering import named_parts
 from maintops.probes.contract import Fact, Presence, Probe
 from maintops.probes.recorded import in_parts, recording_of, silence
 
-MOST_NAMES = 50
+MOST_NAMES = 500
 """Names that a list holds at most."""
 
 _QUESTION = """\

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from maintops.domain.answers import Answer, Measured, Reading, SubjectFacts, UnreadableAnswer
+from maintops.domain.answers import Answer, Measured, NotMeasured, Reading, SubjectFacts, UnreadableAnswer
 from maintops.domain.checklists import Rule
 from maintops.domain.outcomes import Severity
 from maintops.probes.answering import present, refusal, text_of
@@ -13,6 +13,7 @@ from maintops.probes.contract import Fact, Parser
 from maintops.probes.json_answers import load_json
 
 _LONGEST = 500
+_LOADED = "loaded"
 
 
 def _read(answer: Answer) -> Reading:
@@ -22,10 +23,26 @@ def _read(answer: Answer) -> Reading:
     document = load_json(answer.stdout)
     if not isinstance(document, Mapping):
         raise UnreadableAnswer("it is no report of InSpec")
+    if (why := _unloaded(document)) is not None:
+        return why
     controls: dict[str, list[tuple[Mapping[str, Any], Mapping[str, Any]]]] = {}
     for name, control, result in _results(document):
         controls.setdefault(name, []).append((control, result))
+    if not any(result for found in controls.values() for _, result in found):
+        return NotMeasured("no control has a result: nothing was evaluated")
     return Measured(tuple(_subject(name, found) for name, found in controls.items()))
+
+
+def _unloaded(document: Mapping[str, Any]) -> NotMeasured | None:
+    """Why a profile was not evaluated. One that is not for this server (`skipped`) does not count beside others."""
+    profiles = _mappings(document.get("profiles"))
+    bad = [one for one in profiles if str(one.get("status") or _LOADED) != _LOADED]
+    failed = [one for one in bad if one["status"] != "skipped"] or (bad if len(bad) == len(profiles) else [])
+    if not failed:
+        return None
+    said = next((str(failed[0][name]) for name in ("status_message", "skip_message") if failed[0].get(name)), "")
+    why = f"InSpec says of the profile {failed[0].get('name') or 'without a name'}: {failed[0]['status']}"
+    return NotMeasured(f"{why}: {' '.join(said.split())}"[:_LONGEST] if said else f"{why}, and not why"[:_LONGEST])
 
 
 def _results(document: Mapping[str, Any]) -> Iterator[tuple[str, Mapping[str, Any], Mapping[str, Any]]]:

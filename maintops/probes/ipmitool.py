@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from maintops.domain.answers import Answer, NotMeasured, UnreadableAnswer
 from maintops.probes.answering import decimal, no_tool, refusal, remark
@@ -50,6 +50,7 @@ _NUMBER = re.compile(r"([0-9a-fA-F]{1,2})h")
 _ENTITY = re.compile(r" *([0-9]{1,3})\.([0-9]{1,3}) *")
 _VALUE = re.compile(r"(-?[0-9]+(?:\.[0-9]+)?)(?: \(\+/- [^)]*\))? +([A-Za-z%/].*)")
 _NO_BMC = re.compile(r"could not open device at|no such device|unable to (?:open|find) .*(?:ipmi|interface)", re.I)
+_CHATTER = re.compile(rb"(?m)^(?:Loading IANA PEN Registry|Running Get (?:PICMG|VSO)).*\n?")  # of -v
 _BROKEN = re.compile(r"(?:obtain|renew|cancel)\w* SDR reservation|Get SDR .*(?:failed|timeout)|timeout|timed out", re.I)
 _VERBOSE = {f"{one.replace('_', ' ', 1).replace('_', '-')}": one for one in THRESHOLDS}
 _VERBOSE |= {
@@ -84,6 +85,7 @@ def unasked(answer: Answer) -> NotMeasured | None:
         raise UnreadableAnswer(f"ipmitool ended by a signal (exit status {answer.status})")
     if answer.stdout.strip():
         return None
+    answer = replace(answer, stderr=_CHATTER.sub(b"", answer.stderr))
     if (why := no_tool(answer)) is not None:
         return why
     said = remark(answer)

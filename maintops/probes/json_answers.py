@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import math
+from collections import Counter
 from typing import Any
 
 from maintops.domain.answers import UnreadableAnswer
@@ -65,8 +66,8 @@ def _plain(value: Any, levels: int, left: list[int]) -> Any:
 def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     found = dict(pairs)
     if len(found) < len(pairs):
-        names = [name for name, _ in pairs]
-        twice = next(name for name in names if names.count(name) > 1)
+        counts = Counter(name for name, _ in pairs)
+        twice = next(name for name in counts if counts[name] > 1)
         raise UnreadableAnswer(f"it names {twice[:80]!r} twice in one object")
     return found
 

@@ -10,8 +10,17 @@ from maintops.domain.answers import Answer, Measured, Reading, SubjectFacts, Unr
 from maintops.probes.answering import integer, named_parts, refusal
 from maintops.probes.contract import Fact, Presence, Probe
 
+MOST_NAMES = 50
+"""Names that a list holds at most."""
+
 _QUESTION = """\
-command -v logrotate >/dev/null 2>&1 || { echo 'logrotate: not found' >&2; exit 127; }
+entries() { for file in /etc/logrotate.d/*; do
+  case $file in *.dpkg-*|*.rpm*|*~) ;; *) [ -f "$file" ] && echo "${file##*/}";; esac; done; :; }
+if ! command -v logrotate >/dev/null 2>&1 && ! [ -x /usr/sbin/logrotate ]; then
+  [ -n "$(entries)" ] || { echo 'logrotate: not found' >&2; exit 127; }
+  part unrotated entries
+  exit 0
+fi
 states() {
   for file in /var/lib/logrotate/status /var/lib/logrotate/logrotate.status /var/lib/logrotate.status \\
     /var/lib/misc/logrotate.status; do [ -e "$file" ] && stat -c '%Y %n' "$file"; done; :
@@ -36,12 +45,17 @@ def read(answer: Answer, parameters: Mapping[str, Any]) -> Reading:
     if (why := refusal(answer)) is not None:
         return why
     found = named_parts(answer)
+    facts: dict[str, Any]
+    if "unrotated" in found:
+        waiting = found["unrotated"].text.split("\n")
+        facts = {"installed": False, "unrotated": [one.strip() for one in waiting if one.strip()][:MOST_NAMES]}
+        return Measured((SubjectFacts(None, facts, frozenset(PROBE.facts) - facts.keys()),))
     now = integer(found["now"].text) if "now" in found else None
     if now is None or not {"states", "jobs", "timer"} <= found.keys():
         raise UnreadableAnswer("the answer about logrotate is not whole")
     timer = found["timer"].text.strip() == "enabled"
     starters = [*(["logrotate.timer"] if timer else []), *found["jobs"].text.split()]
-    facts: dict[str, Any] = {"scheduled": bool(starters), "starters": starters}
+    facts = {"installed": True, "unrotated": [], "scheduled": bool(starters), "starters": starters}
     times = [int(match[1]) for match in map(_STATE.fullmatch, found["states"].text.split("\n")) if match]
     if times:
         facts["last_run_hours"] = round((now - max(times)) / 3600, 1)
@@ -53,6 +67,8 @@ PROBE = Probe(
     name="log-rotation",
     title="Rotation of the logs",
     facts={
+        "installed": Fact("bool", "there is logrotate; where nothing waits for it either, nothing is measured"),
+        "unrotated": Fact("list", f"without logrotate: its files in /etc/logrotate.d, at most {MOST_NAMES}"),
         "scheduled": Fact("bool", "a timer or a cron job starts logrotate"),
         "starters": Fact("list", "logrotate.timer, and the files of cron"),
         "last_run_hours": Fact("float", "since it last wrote its state; not offered where it never ran", "hours"),

@@ -6,11 +6,12 @@ The server gives the hardening index and the counts; every warning and suggestio
 
 from __future__ import annotations
 
-from maintops.domain.answers import Answer, Measured, Reading, SubjectFacts, UnreadableAnswer
+from maintops.domain.answers import Answer, Measured, NotMeasured, Reading, SubjectFacts, UnreadableAnswer
 from maintops.domain.checklists import Rule
 from maintops.domain.outcomes import Severity
 from maintops.probes.answering import integer, present, refusal, text_of
 from maintops.probes.contract import Fact, Parser
+from maintops.probes.naming import Names
 
 _WHOLE = ("hardening_index", "warnings", "suggestions", "tests", "ended", "lynis_version")
 _PART = ("kind", "message", "details", "solution")
@@ -21,19 +22,20 @@ def _read(answer: Answer) -> Reading:
     if (why := refusal(answer)) is not None:
         return why
     values: dict[str, str] = {}
-    told: dict[str, SubjectFacts] = {}
+    told, names = [], Names()
     counts = {"warning": 0, "suggestion": 0}
     for line in text.splitlines():
         name, mark, value = line.partition("=")
         kind = name.removesuffix("[]")
         if mark and name.endswith("[]") and kind in counts:
             counts[kind] += 1
-            subject = _told(kind, value, told)
-            told[str(subject.subject)] = subject
+            told.append(_told(kind, value, names))
         elif mark:
             values[name] = value.strip()
     if "lynis_version" not in values and "hardening_index" not in values:
         raise UnreadableAnswer("it names neither Lynis's version nor its index: it is no report of Lynis")
+    if not values.get("report_datetime_end"):
+        return NotMeasured("the audit did not end: the report has no report_datetime_end (aborted, or still running)")
     facts = present(
         hardening_index=integer(values.get("hardening_index")),
         warnings=counts["warning"],
@@ -42,16 +44,12 @@ def _read(answer: Answer) -> Reading:
         ended=values.get("report_datetime_end") or None,
         lynis_version=values.get("lynis_version") or None,
     )
-    return Measured((SubjectFacts(None, facts, frozenset(_PART)), *told.values()))
+    return Measured((SubjectFacts(None, facts, frozenset(_PART)), *told))
 
 
-def _told(kind: str, value: str, taken: dict[str, SubjectFacts]) -> SubjectFacts:
+def _told(kind: str, value: str, names: Names) -> SubjectFacts:
     test, message, details, solution = ([*value.split("|"), "", "", ""])[:4]
-    name = base = test.strip() or kind
-    number = 1
-    while name in taken:  # one test may warn of several things
-        number += 1
-        name = f"{base} ({number})"
+    name = names.unique(test.strip() or kind)  # one test may warn of several things
     facts = present(
         kind=kind,
         message=message.strip(),

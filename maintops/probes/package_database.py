@@ -23,7 +23,7 @@ from maintops.probes.answering import named_parts
 from maintops.probes.contract import Fact, Presence, Probe
 from maintops.probes.recorded import in_parts, recording_of, silence
 
-MOST_NAMES = 50
+MOST_NAMES = 500
 """Entries that a list holds at most."""
 
 # busybox has an rpm of its own, so that apk comes first. rpm's verification would run scripts of the packages: they are

@@ -18,7 +18,7 @@ from maintops.domain.answers import (
     SubjectFacts,
     UnreadableAnswer,
 )
-from maintops.probes.answering import named_parts, refusal
+from maintops.probes.answering import named_parts, present, refusal
 from maintops.probes.contract import Fact, Presence, Probe
 from maintops.probes.recorded import in_parts, recording_of, silence
 
@@ -76,12 +76,13 @@ def read(answer: Answer, parameters: Mapping[str, Any]) -> Reading:
         return _needs(found["needs"])
     if not {"uid", "witness", "stale"} <= found.keys():
         raise UnreadableAnswer("the answer about replaced libraries is not whole")
-    if found["uid"].text.strip() != "0" or found["witness"].status != 0:
+    if found["uid"].text.strip() != "0":
         return NotMeasured("what other users' processes have loaded cannot be seen: root alone may see it")
-    return _maps(found["stale"])
+    return _maps(found["stale"], found["witness"].status == 0)
 
 
-def _maps(part: Part) -> Reading:
+def _maps(part: Part, init_seen: bool) -> Reading:
+    """What could be seen: even root may be refused a process, such as process 1 from within a container."""
     names: dict[str, str] = {}
     units: dict[str, None] = {}
     for line in part.text.split("\n"):
@@ -93,7 +94,7 @@ def _maps(part: Part) -> Reading:
             names[match[1]] = match[3]
         elif (unit := _UNIT.search(match[3])) is not None:
             units[unit[1]] = None
-    return _measured(list(names.values()), list(units), "1" in names)
+    return _measured(list(names.values()), list(units), ("1" in names) if init_seen else None)
 
 
 def _needrestart(part: Part) -> Reading:
@@ -111,8 +112,9 @@ def _needs(part: Part) -> Reading:
     return Measured((SubjectFacts(None, _facts(units) | {"count": len(units)}, frozenset({"processes", "init"})),))
 
 
-def _measured(names: list[str], units: list[str], init: bool) -> Reading:
-    facts = _facts(units) | {"processes": sorted(set(names))[:MOST_NAMES], "count": len(names), "init": init}
+def _measured(names: list[str], units: list[str], init: bool | None) -> Reading:
+    facts = _facts(units) | {"processes": sorted(set(names))[:MOST_NAMES], "count": len(names)}
+    facts |= present(init=init)
     return Measured((SubjectFacts(None, facts),))
 
 

@@ -37,6 +37,8 @@ def _read(answer: Answer) -> Reading:
         subject = _subject(one, titles)
         if subject is not None:
             subjects[str(subject.subject)] = subject  # of two evaluations in one file the last counts
+    if not subjects:
+        return NotMeasured(f"none of {len(results)} rules was selected and applies: nothing was evaluated")
     return Measured(tuple(subjects.values()))
 
 

@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterator, Mapping
 from difflib import get_close_matches
 from functools import lru_cache
 from math import isnan
-from typing import Any, TypeVar
+from typing import Any, TypeGuard, TypeVar
 
 from jinja2 import TemplateError, nodes
 from jinja2.parser import Parser
@@ -216,6 +216,37 @@ def names(expression: str) -> frozenset[str]:
 def template_names(text: str) -> frozenset[str]:
     """The names that a template speaks of, as `names` gives them. Raises Malformed."""
     return frozenset(name for piece in _pieces(text) if isinstance(piece, nodes.Expr) for name in _spoken(piece))
+
+
+def compared(text: str, fact: str, *, template: bool = False) -> frozenset[str]:
+    """The texts that an expression (or a template) compares a fact with: by == and != or as elements of a list that is
+    written down. Raises Malformed."""
+    expressions = [one for one in _pieces(text) if isinstance(one, nodes.Expr)] if template else [_parsed(text)]
+    nodes_in = (node for one in expressions for node in _within(one, DEEPEST + 1))
+    return frozenset(word for node in nodes_in if isinstance(node, nodes.Compare) for word in _words(node, fact))
+
+
+def _words(comparison: nodes.Compare, fact: str) -> Iterator[str]:
+    left = comparison.expr
+    for operand in comparison.ops:
+        right = operand.expr
+        if operand.op in ("eq", "ne"):
+            pairs = ((left, right), (right, left))
+            yield from (one.value for one, other in pairs if _is(other, fact) and _is_text(one))
+        elif operand.op in ("in", "notin") and _is(left, fact) and isinstance(right, (nodes.List, nodes.Tuple)):
+            yield from (one.value for one in right.items if _is_text(one))
+        left = right
+
+
+def _is(node: nodes.Node, fact: str) -> bool:
+    """Whether a node is a fact itself: `fact`, `facts.fact` or `facts['fact']`."""
+    if isinstance(node, (nodes.Getattr, nodes.Getitem)) and isinstance(node.node, nodes.Name):
+        return node.node.name == "facts" and _constant(node) == fact
+    return isinstance(node, nodes.Name) and node.name == fact
+
+
+def _is_text(node: nodes.Node) -> TypeGuard[nodes.Const]:
+    return isinstance(node, nodes.Const) and isinstance(node.value, str)
 
 
 def trends(expression: str) -> frozenset[str]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from functools import partial
 
 from maintops.domain.bmcs import Bmc
@@ -38,12 +39,14 @@ class BmcContact:
                 if isinstance(news, Pulse):
                     yield news
                     continue
-                mine = told[news.server]
-                yield from mine[:]
-                # A thread that did not come down in time has not told of everything.
-                left = Failure(FailureKind.STOPPED, stop() or "the controller was given up")
-                for one in asked[news.server][len(mine) :]:
-                    yield Told(news.server, one.check, None, left, news.started, news.ended)
+                mine = told[news.server][:]
+                yield from mine
+                # A thread that did not come down in time has not told of everything, nor in the order of the checks.
+                done = {one.check for one in mine}
+                left = Failure(FailureKind.STOPPED, stop() or "its management controller was given up")
+                for one in asked[news.server]:
+                    if one.check not in done:
+                        yield Told(news.server, one.check, None, left, news.started, news.ended)
         finally:
             crew.dismiss()
 
@@ -61,7 +64,24 @@ class BmcContact:
             for reach, way in _WAYS.items():
                 these = [one for one in mine if one.reach == reach]
                 if these:
-                    told[server.name].extend(way()(bmc, these, flight, self._clock))
+                    told[server.name].extend(self._asked(reach, way, bmc, these, flight))
+
+    def _asked(
+        self, reach: str, way: Callable[[], Inquired], bmc: Bmc, inquiries: Sequence[Inquiry], flight: Flight
+    ) -> Iterator[Told]:
+        """What one way brings; whatever a controller answers, it costs its own inquiries alone."""
+        done: set[str] = set()
+        try:
+            for told in way()(bmc, inquiries, flight, self._clock):
+                done.add(told.check)
+                yield replace(told, failure=told.failure and _placed(told.failure, reach, bmc))
+        except Exception as error:  # libraries of others read what a stranger sends
+            # Its type alone: its text may repeat what was sent, the password too.
+            why = f"its answer could not be used: {type(error).__name__}"
+            failure, now = flight.ended or _placed(Failure(FailureKind.BROKEN, why), reach, bmc), self._clock()
+            for one in inquiries:
+                if one.check not in done:
+                    yield Told(one.server.name, one.check, None, failure, flight.started, now)
 
     @contextmanager
     def _turn(self, bmc: Bmc, flight: Flight) -> Iterator[None]:
@@ -88,6 +108,16 @@ def _ipmi() -> Inquired:
     from maintops.runners.ipmi_lan import inquired
 
     return inquired
+
+
+def _placed(failure: Failure, reach: str, bmc: Bmc) -> Failure:
+    """A failure that says whose it is: a reader does not take the server for dead. What ended the run, and what is
+    wrong with a question, is not the controller's."""
+    if failure.kind in (FailureKind.STOPPED, FailureKind.UNUSABLE):
+        return failure
+    host = f"[{bmc.host}]" if ":" in bmc.host else bmc.host
+    port = bmc.ipmi_port if reach == "ipmi" else bmc.port or (443 if bmc.scheme == "https" else 80)
+    return replace(failure, why=f"its management controller ({host}:{port}): {failure.why}")
 
 
 _WAYS: dict[str, Callable[[], Inquired]] = {"redfish": _redfish, "ipmi": _ipmi}

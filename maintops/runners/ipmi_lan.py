@@ -130,10 +130,8 @@ def _no_login(ended: _Ended, bmc: Bmc) -> Failure | None:
     if ended.status == 0 or ended.output.strip() or not _NO_LOGIN.search(remark):
         return None
     if _REFUSED.search(remark):
-        return Failure(FailureKind.UNREACHABLE, f"the controller refused the login as {bmc.user} (IPMI)")
-    why = (
-        f"no IPMI session at {bmc.host} port {bmc.ipmi_port}: nobody answers there, or the login as {bmc.user} is wrong"
-    )
+        return Failure(FailureKind.UNREACHABLE, f"it refused the login as {bmc.user} (IPMI)")
+    why = f"no IPMI session: nobody answers there, or the login as {bmc.user} is wrong"
     return Failure(FailureKind.UNREACHABLE, why)
 
 

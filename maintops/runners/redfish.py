@@ -18,7 +18,7 @@ from typing import Any
 import requests
 from sushy import auth, exceptions
 from sushy.connector import Connector
-from urllib3.exceptions import NameResolutionError
+from urllib3.exceptions import LocationValueError, NameResolutionError
 
 from maintops.domain.answers import Answer, UnreadableAnswer
 from maintops.domain.bmcs import Bmc
@@ -26,7 +26,18 @@ from maintops.domain.ports import Clock, Failure, FailureKind, Inquiry, Told
 from maintops.probes.json_answers import load_json
 from maintops.runners.flights import Flight
 from maintops.runners.redfish_lines import CONNECT_TIMEOUT, SILENCE, Elsewhere, Line, TooLong, connector
-from maintops.runners.redfish_trees import ROOT, Resource, TooMany, Tree, path_of, refused, sections
+from maintops.runners.redfish_trees import (
+    MOST_BYTES,
+    ROOT,
+    Fetched,
+    Resource,
+    TooHeavy,
+    TooMany,
+    Tree,
+    path_of,
+    refused,
+    sections,
+)
 
 LOGIN_SECONDS = 60.0
 """Seconds that a controller may take over its root and the login."""
@@ -35,6 +46,8 @@ LEAVING_SECONDS = 4.0
 """Seconds that it may take over the end of the session."""
 
 _LOST = (requests.exceptions.RequestException, exceptions.ConnectionError)
+_STUMBLED = (AttributeError, TypeError, ValueError, RecursionError)
+"""What sushy and requests raise over answers that they do not expect: they take errors for well-formed."""
 
 
 class NoWay(Exception):
@@ -71,7 +84,7 @@ def _told(inquiry: Inquiry, tree: Tree, line: Line, flight: Flight) -> Told:
     answer: Answer | None = None
     failure: Failure | None = None
     try:
-        with _within(inquiry.timeout, line, "the controller did not answer all of it in time", FailureKind.OVERTIME):
+        with _within(inquiry.timeout, line, "it did not answer all of it in time", FailureKind.OVERTIME):
             document = tree.document(sections(inquiry.question))
         answer = Answer(document, seconds=time.monotonic() - began)
         if len(document) > inquiry.limit:
@@ -79,9 +92,12 @@ def _told(inquiry: Inquiry, tree: Tree, line: Line, flight: Flight) -> Told:
     except ValueError as error:
         failure = Failure(FailureKind.UNUSABLE, str(error))
     except TooMany:
-        failure = Failure(FailureKind.OVERFLOW, "the controller has more resources than any can have")
+        failure = Failure(FailureKind.OVERFLOW, "it has more resources than any can have")
+    except TooHeavy:
+        why = f"its resources have more than {MOST_BYTES // 1024**2} MiB together"
+        failure = Failure(FailureKind.OVERFLOW, why)
     except TooLong:
-        failure = Failure(FailureKind.OVERFLOW, "the controller answers with more bytes than a resource can have")
+        failure = Failure(FailureKind.OVERFLOW, "it answers with more bytes than a resource can have")
     except NoWay as error:
         if error.failure.kind is not FailureKind.OVERTIME or flight.ended:
             raise
@@ -127,7 +143,7 @@ def _entered(bmc: Bmc, line: Line, flight: Flight) -> Iterator[Tree]:
         raise NoWay(FailureKind.UNREACHABLE, why) from error
     session: auth.AuthBase | None = None
     try:
-        why = "the controller did not let us in in time"
+        why = "it did not let us in in time"
         with _within(LOGIN_SECONDS, line, why, FailureKind.UNREACHABLE):
             root = _root(way, line, flight)
             if bmc.user:
@@ -142,7 +158,7 @@ def _entered(bmc: Bmc, line: Line, flight: Flight) -> Iterator[Tree]:
 
 def _root(way: Connector, line: Line, flight: Flight) -> Resource:
     try:
-        root = _fetched(way, ROOT, line, flight, basic=False)
+        root, _ = _fetched(way, ROOT, line, flight, basic=False)
     except TooLong:
         root = {}
     except NoWay as error:
@@ -194,7 +210,7 @@ def _logged_in(bmc: Bmc, way: Connector, root: Resource) -> auth.AuthBase:
         raise _refused(bmc, error.status_code) from None
     except _LOST as error:
         raise NoWay(FailureKind.UNREACHABLE, _sentence(error)) from None
-    except (exceptions.SushyError, TooLong):  # it says that it has sessions, and has none
+    except (exceptions.SushyError, TooLong, *_STUMBLED):  # it says that it has sessions, and has none
         _begin(basic, way, None)
         return basic
     return chosen
@@ -210,30 +226,30 @@ def _begin(chosen: auth.AuthBase, way: Connector, path: str | None) -> None:
 
 
 def _refused(bmc: Bmc, status: int) -> NoWay:
-    return NoWay(FailureKind.UNREACHABLE, f"the controller refused the login as {bmc.user} (HTTP status {status})")
+    return NoWay(FailureKind.UNREACHABLE, f"it refused the login as {bmc.user} (HTTP status {status})")
 
 
 def _leave(session: auth.SessionAuth, line: Line) -> None:
     """Controllers have few sessions, and keep forgotten ones for half an hour: it is closed whatever happened."""
     line.mend()
-    harmless = suppress(*_LOST, exceptions.SushyError, NoWay, Elsewhere, TooLong)
-    with harmless, _within(LEAVING_SECONDS, line, "it did not let us go in time", FailureKind.BROKEN):
+    with suppress(Exception), _within(LEAVING_SECONDS, line, "it did not let us go in time", FailureKind.BROKEN):
         session.close()
 
 
-def _fetched(way: Connector, path: str, line: Line, flight: Flight, *, basic: bool) -> Resource:
-    """One resource, or why it was refused. Raises NoWay where there is nobody to ask any more."""
+def _fetched(way: Connector, path: str, line: Line, flight: Flight, *, basic: bool) -> Fetched:
+    """One resource, or why it was refused, and its bytes. Raises NoWay where there is nobody to ask any more."""
     try:
-        return _resource(_got(way, path, line, flight))
+        answer = _got(way, path, line, flight)
+        return _resource(answer), len(answer.content)
     except exceptions.HTTPError as error:
         if basic and error.status_code == 401:
-            why = "the controller refused the login (HTTP status 401)"
+            why = "it refused the login (HTTP status 401)"
             raise NoWay(FailureKind.UNREACHABLE, why) from None
-        return refused(f"HTTP {error.status_code}")
+        return refused(f"HTTP {error.status_code}"), 0
     except UnreadableAnswer:
-        return refused("unreadable")
+        return refused("unreadable"), 0
     except Elsewhere:
-        return refused("elsewhere")
+        return refused("elsewhere"), 0
 
 
 def _got(way: Connector, path: str, line: Line, flight: Flight) -> requests.Response:
@@ -249,6 +265,12 @@ def _got(way: Connector, path: str, line: Line, flight: Flight) -> requests.Resp
         except _LOST as error:
             if last or not _passing(error) or flight.ended is not None:
                 raise NoWay(FailureKind.BROKEN, _sentence(error)) from None
+        except LocationValueError:
+            raise NoWay(FailureKind.UNREACHABLE, "its address is no name that a host can have") from None
+        except _STUMBLED as error:
+            if line.is_cut:
+                raise NoWay(FailureKind.BROKEN, "it was cut off") from None
+            raise UnreadableAnswer("it is not what a controller answers") from error
     raise AssertionError
 
 
@@ -287,7 +309,7 @@ def _sentence(error: BaseException) -> str:
         for one in causes:
             if isinstance(one, kind):
                 return sentence(one)
-    return "the controller does not answer as a web server does"
+    return "it does not answer as a web server does"
 
 
 _SENTENCES: tuple[tuple[type[BaseException] | tuple[type[BaseException], ...], Callable[[Any], str]], ...] = (

@@ -19,6 +19,7 @@ from urllib.parse import urljoin, urlsplit
 
 import requests
 from requests.adapters import HTTPAdapter
+from sushy import exceptions
 from sushy.connector import Connector
 from urllib3.connection import HTTPConnection, HTTPSConnection
 from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
@@ -145,10 +146,20 @@ class _Session(requests.Session):
                 raise Elsewhere
             response = super().send(request, **given)
             if request.method != "GET" or not response.is_redirect:
-                return response
+                return _palatable(response)
             request = request.copy()
             request.url = urljoin(url, response.headers["location"])
         return response
+
+
+def _palatable(response: requests.Response) -> requests.Response:
+    """An answer whose status still says what it said where sushy cannot digest the error in it."""
+    if response.status_code >= 400:
+        try:
+            exceptions.HTTPError("", "", response)
+        except (AttributeError, TypeError, ValueError, LookupError, RecursionError):
+            response._content = b"{}"  # noqa: SLF001 - as below
+    return response
 
 
 def _origin(url: str) -> tuple[str, str | None, int | None]:

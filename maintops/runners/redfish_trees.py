@@ -19,6 +19,9 @@ MOST_RESOURCES = 3000
 MOST_MEMBERS = 1000
 """Members of one collection."""
 
+MOST_BYTES = 64 * 1024 * 1024
+"""Bytes of all resources of one controller; they are kept until the last check of it is answered."""
+
 LONGEST_PATH = 500
 
 _HPE = "Systems/*/Oem.Hpe|Hp.Links|links.SmartStorage/Links|links.ArrayControllers"
@@ -60,12 +63,19 @@ _DROPPED = frozenset({"Actions", "Links", "RelatedItem", "@odata.context", "@oda
 _SPARED = ("Previous-", "Available-")  # Dell: firmware that is not in use
 
 Resource = Mapping[str, Any]
-Fetch = Callable[[str], Resource]
-"""Gives the resource at a path, or `refused(why)`."""
+Fetched = tuple[Resource, int]
+"""A resource, or `refused(why)`, and the bytes that it came in."""
+
+Fetch = Callable[[str], Fetched]
+"""Gives the resource at a path."""
 
 
 class TooMany(Exception):
     """A tree has more resources than any controller has."""
+
+
+class TooHeavy(Exception):
+    """A tree has more bytes than are kept of one controller."""
 
 
 def sections(question: str) -> list[str]:
@@ -87,6 +97,7 @@ class Tree:
 
     def __init__(self, root: Resource, fetch: Fetch) -> None:
         self._root, self._fetch = root, fetch
+        self._bytes = 0
         self._found: dict[str, Resource] = {ROOT: root}
         features = _object(_object(root.get("ProtocolFeaturesSupported")).get("ExpandQuery"))
         self._expands = features.get("NoLinks") is True
@@ -154,10 +165,19 @@ class Tree:
     def _get(self, path: str, many: bool) -> Resource:
         """Members come with their collection where the controller can do that: one request in place of many."""
         if many and self._expands and "?" not in path:
-            whole = self._fetch(f"{path}?$expand=.($levels=1)")
+            whole = self._weighed(f"{path}?$expand=.($levels=1)")
             if "error" not in whole and isinstance(whole.get("Members"), list):
                 return whole
-        return self._fetch(path)
+        return self._weighed(path)
+
+    def _weighed(self, path: str) -> Resource:
+        if self._bytes > MOST_BYTES:
+            raise TooHeavy
+        resource, size = self._fetch(path)
+        self._bytes += size
+        if self._bytes > MOST_BYTES:
+            raise TooHeavy
+        return resource
 
 
 def path_of(link: Any) -> str | None:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 
 import pytest
 
-from tests.acceptance.checklists import ROUND
+from tests.acceptance.checklists import ROUND, furnish
 from tests.lab.running import Desk, run_maintops
 
 pytestmark = pytest.mark.fleet
@@ -60,6 +61,21 @@ def test_no_and_a_time_of_day_are_text(desk: Desk) -> None:
 def test_what_is_no_text_is_refused(desk: Desk, bytes: bytes) -> None:
     (desk.here / "bad.yml").write_bytes(bytes)
     _assert_refused(desk, "./bad.yml", r"(?:\./)?bad\.yml:1:\d+: ")
+
+
+def test_a_broken_checklist_hides_no_other_from_the_list(desk: Desk) -> None:
+    furnish(desk)
+    (desk.here / "checklists/bad.yml").write_text(
+        ROUND.replace("checklist: round", "checklist: bad").replace("why:", "wy:")
+    )
+    (desk.here / "checklists/worse.yml").write_text("checklist: [\n")
+    listed = run_maintops(desk, "checklist", "list")
+    assert (listed.code, "A round through the house" in listed.stdout) == (64, True)
+    assert re.search(r"^\S*checklists/bad\.yml:14:5: unknown key \"wy\"", listed.stderr, re.MULTILINE), listed.stderr
+    assert re.search(r"^\S*checklists/worse\.yml:\d+:\d+: is not YAML", listed.stderr, re.MULTILINE), listed.stderr
+    for_programs = run_maintops(desk, "checklist", "list", "--format", "json")
+    names = [one["checklist"] for one in json.loads(for_programs.stdout)]
+    assert (for_programs.code, "round" in names, "bad" in names) == (64, True, False)
 
 
 def test_a_hundred_megabytes_are_refused_unread(desk: Desk) -> None:

@@ -214,6 +214,7 @@ XCCDF = """\
 """
 LYNIS = """\
 lynis_version=3.0.8
+report_datetime_end=2026-03-01 02:11:12
 hardening_index=61
 warning[]=FIRE-4512|iptables has no rules|-|-|
 suggestion[]=BOOT-5122|Set a password on GRUB|-|-|

@@ -75,6 +75,13 @@ def bay(status: dict[str, Any] = OK, **attributes: Any) -> Told:
     return tree(one(f"{BOX}/PowerSubsystem/PowerSupplies/Bay1", "PowerSupply", status, Name="Bay 1", **attributes))
 
 
+def redundant(members: int, needed: int = 2) -> Told:
+    """A set of supplies with so many members, of which so many make it redundant."""
+    of = [{"@odata.id": f"{BOX}/Power#/PowerSupplies/{number}"} for number in range(members)]
+    whole = {"MemberId": "0", "Name": "PSUs", "Mode": "N+m", "MinNumNeeded": needed, "RedundancySet": of, "Status": OK}
+    return tree(one(f"{BOX}/Power", "Power", PowerSupplies=[supply("0")], Redundancy=[whole]))
+
+
 def thermal(celsius: float, fan: dict[str, Any] = OK, rpm: float = 6000) -> Told:
     limits = {"UpperThresholdNonCritical": 42, "UpperThresholdCritical": 47}
     inlet = {"MemberId": "0", "Name": "Inlet Temp", "ReadingCelsius": celsius, "Status": OK, **limits}
@@ -232,6 +239,24 @@ CASES: list[Case] = [
         fires=bay(LineInputStatus="LossOfInput"),
         silent=bay(LineInputStatus="Normal"),
         says="gets no power",
+        severity="critical",
+        **AT,
+    ),
+    check(
+        "HW-340",
+        name="not-redundant",
+        fires=redundant(1),
+        silent=redundant(2),
+        says="Power/Redundancy/0 (PSUs) is not redundant: 1 of 2",
+        **AT,
+    ),
+    check("HW-340", name="no-members-listed", fires=redundant(1), silent=redundant(0), says="is not redundant", **AT),
+    check(
+        "HW-340",
+        name="fewer-members",
+        fires=(redundant(4), redundant(3)),
+        silent=(redundant(4), redundant(4)),
+        says="Power/Redundancy/0 (PSUs) shrank from 4 to 3",
         severity="critical",
         **AT,
     ),

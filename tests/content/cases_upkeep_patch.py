@@ -195,6 +195,15 @@ CASES: list[Case] = [
         severity="info",
     ),
     check(
+        "PT-080",
+        name="many",
+        fires=updates("".join(CURL.replace("curl", f"curl{number}") for number in range(117))),
+        silent=updates(""),
+        says="117 packages have an update: curl0, curl1, curl2, curl3, curl4, curl5, curl6, curl7, curl8, curl9 and"
+        " 107 more",
+        severity="info",
+    ),
+    check(
         "PT-090",
         fires=updates(CURL + OPENSSL),
         silent=updates(CURL),
@@ -223,6 +232,13 @@ CASES: list[Case] = [
         silent=upgrade(QUIET),
         says="Updates that come in phases, and are not here yet: udev",
         severity="info",
+    ),
+    check(
+        "PT-100",
+        name="many",
+        fires=upgrade(QUIET, "".join(f"p{number}\t\t\t\thold\n" for number in range(60))),
+        silent=upgrade(QUIET),
+        says="Packages are held: p0, p1, p2, p3, p4, p5, p6, p7, p8, p9 and 50 more",
     ),
     check("PT-110", fires=upgrade(APT_UPGRADE), silent=upgrade(QUIET), says="A full upgrade would remove python2"),
     check(

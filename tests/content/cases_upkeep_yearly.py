@@ -266,6 +266,14 @@ CASES: list[Case] = [
         says="Nothing starts logrotate",
     ),
     check(
+        "OP-130",
+        name="none",
+        fires=in_parts({"unrotated": "apt\ndpkg\n" + "".join(f"x{number}\n" for number in range(10))}),
+        silent=rotation(10),
+        says="Logs are not rotated: there is no logrotate, but /etc/logrotate.d has apt, dpkg, x0, x1, x2, x3, x4, x5,"
+        " x6, x7 and 2 more",
+    ),
+    check(
         "OP-140",
         fires=orphans(APT_AUTOREMOVE, "ii  407392 linux-image-6.1.0-18-amd64\nii  100 libold1\n"),
         silent=orphans(QUIET),

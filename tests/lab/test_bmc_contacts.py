@@ -64,6 +64,10 @@ def failure(told: Told) -> Failure:
     return told.failure
 
 
+def unreachable(url: str, why: str) -> Failure:
+    return Failure(FailureKind.UNREACHABLE, f"its management controller ({url.rpartition('/')[2]}): {why}")
+
+
 def subjects(probe: str, told: Told) -> set[str | None]:
     assert told.answer is not None, told.failure
     reading = builtin().probe(probe).read(told.answer, {})
@@ -207,9 +211,7 @@ def test_one_session_serves_all_and_is_given_back() -> None:
 def test_a_refused_login_repeats_nothing_of_what_was_said() -> None:
     with service(good) as served:
         told = login(served.url, "redfish-health", "redfish-memory", password="wrong-horse")
-        assert failure(told[0]) == Failure(
-            FailureKind.UNREACHABLE, "the controller refused the login as keeper (HTTP status 401)"
-        )
+        assert failure(told[0]) == unreachable(served.url, "it refused the login as keeper (HTTP status 401)")
         assert "wrong-horse" not in repr(told)
         assert len(served.bodies) == 1
 
@@ -265,13 +267,20 @@ def test_proxies_and_netrc_of_the_environment_are_not_heeded(monkeypatch: pytest
 
 
 def test_a_closed_port_is_refused() -> None:
-    told = ask(f"https://127.0.0.1:{free_port('127.0.0.1')}", "redfish-health", "redfish-memory")
-    assert [failure(one) for one in told] == [Failure(FailureKind.UNREACHABLE, "connection refused")] * 2
+    url = f"https://127.0.0.1:{free_port('127.0.0.1')}"
+    told = ask(url, "redfish-health", "redfish-memory")
+    assert [failure(one) for one in told] == [unreachable(url, "connection refused")] * 2
 
 
 def test_a_name_that_nobody_knows() -> None:
     (told,) = ask("https://bmc.invalid")
-    assert failure(told) == Failure(FailureKind.UNREACHABLE, "its name cannot be resolved")
+    assert failure(told) == unreachable("bmc.invalid:443", "its name cannot be resolved")
+
+
+@pytest.mark.parametrize("host", ["bmc..example", f"{'b' * 64}.example"])
+def test_a_name_that_no_host_can_have(host: str) -> None:
+    (told,) = ask(host)
+    assert failure(told) == unreachable(f"{host}:443", "its address is no name that a host can have")
 
 
 def test_one_that_accepts_and_stays_silent(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -279,7 +288,7 @@ def test_one_that_accepts_and_stays_silent(monkeypatch: pytest.MonkeyPatch) -> N
     began = time.monotonic()
     with listener() as url:
         (told,) = login(url)
-    assert failure(told) == Failure(FailureKind.UNREACHABLE, "the controller did not let us in in time")
+    assert failure(told) == unreachable(url, "it did not let us in in time")
     assert time.monotonic() - began < 5
 
 
@@ -309,6 +318,76 @@ def test_a_web_server_that_is_no_controller(page: bytes) -> None:
         (told,) = login(served.url)
         assert "Redfish service" in failure(told).why
         assert served.bodies == [], "it was given the password"
+
+
+ERRORS = [
+    b"[]",
+    b'{"error": "not found"}',
+    b'{"error": null}',
+    b"[" * 100_000,
+    b'{"error": {"@Message.ExtendedInfo": [1]}}',
+]
+
+
+@pytest.mark.parametrize("status", [404, 500])
+@pytest.mark.parametrize("body", ERRORS)
+def test_an_error_that_is_not_well_formed_costs_its_resource_alone(body: bytes, status: int) -> None:
+    with service(only("/redfish/v1/Systems/1", lambda one: one.say(body, status))) as served:
+        first, second = login(served.url, "redfish-health", "redfish-firmware")
+    assert first.answer is not None, first.failure
+    assert json.loads(first.answer.stdout)["/redfish/v1/Systems/1"] == {"error": {"code": f"HTTP {status}"}}
+    assert second.failure is None
+
+
+@pytest.mark.parametrize("body", ERRORS)
+def test_an_error_that_is_not_well_formed_refuses_a_login(body: bytes) -> None:
+    with service(lambda one: one.say(body, 401) if one.command == "POST" else good(one)) as served:
+        assert failure(login(served.url)[0]) == unreachable(
+            served.url, "it refused the login as keeper (HTTP status 401)"
+        )
+    with service(lambda one: one.say(body, 403) if one.command == "DELETE" else good(one)) as served:
+        assert subjects("redfish-health", login(served.url)[0]) == {"Systems/1"}
+    with service(only("/redfish/v1/", lambda one: one.say(body, 404))) as served:
+        assert failure(login(served.url)[0]) == unreachable(served.url, "it gives no Redfish service (HTTP 404)")
+
+
+@pytest.mark.parametrize("body", ERRORS)
+def test_a_login_that_brings_no_key_is_none(body: bytes) -> None:
+    def keyless(handler: Handler) -> None:
+        if handler.command == "POST":
+            return handler.say(body, 201)
+        return handler.say(TREE[handler.path])
+
+    with service(keyless) as served:
+        assert subjects("redfish-health", login(served.url)[0]) == {"Systems/1"}
+        assert "Authorization" in served.asked[-1][2]
+
+
+@pytest.mark.parametrize("location", ["http://[", "http://[::1", "//\u2100/"])
+def test_a_redirect_to_no_address(location: str) -> None:
+    astray: Answers = lambda one: one.say({}, 308, Location=location.encode().decode("latin-1"))  # noqa: E731
+    with service(only("/redfish/v1/", astray)) as served:
+        assert "it gives no Redfish service" in failure(login(served.url)[0]).why
+    with service(only("/redfish/v1/Systems/1", astray)) as served:
+        (told,) = login(served.url)
+        assert told.answer is not None, told.failure
+        assert json.loads(told.answer.stdout)["/redfish/v1/Systems/1"]["error"]["code"] in ("unreadable", "elsewhere")
+
+
+def test_resources_that_are_too_much_together_are_not_kept(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("maintops.runners.redfish_trees.MOST_BYTES", 1024 * 1024)
+    members = [{"@odata.id": f"/redfish/v1/Systems/{number}"} for number in range(120)]
+
+    def pour(handler: Handler) -> None:
+        if handler.path == "/redfish/v1/Systems":
+            return handler.say({"Members": members})
+        return handler.say(SYSTEM | {"Filling": "x" * 300_000})
+
+    with service(lambda one: pour(one) if "/Systems" in one.path else good(one)) as served:
+        told = login(served.url, "redfish-health", "redfish-memory")
+        assert len([path for path in served.paths() if "/Systems/" in path]) == 4
+    assert {failure(one).kind for one in told} == {FailureKind.OVERFLOW}
+    assert "MiB together" in failure(told[0]).why
 
 
 def endless(handler: Handler) -> None:

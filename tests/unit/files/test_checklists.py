@@ -291,6 +291,59 @@ def test_a_mistake_in_a_rule(folder: Path, when: str, mistake: str) -> None:
     assert mistake in told_of_check(folder, f"probe: smart, rules: [{{when: §'{when}', severity: info, finding: x}}]")
 
 
+def told_of_step(folder: Path, marked: str) -> list[str]:
+    """The mistakes of a step, which must all stand where `§` does."""
+    text = f"{HEAD}steps:\n- {{id: A-001, title: T, manual: M, {marked}}}\n"
+    before = text.partition("§")[0]
+    place = f"{before.count(chr(10)) + 1}:{len(before) - before.rfind(chr(10))}: "
+    mistakes = told(folder, text.replace("§", ""))
+    assert all(one.startswith(place) for one in mistakes), (place, mistakes)
+    return [one.removeprefix(place) for one in mistakes]
+
+
+AB = "choice: [a, b], "
+READ_OFF = "reading: {unit: bar}, "
+NEVER_Z = "choice is never 'z'; the choices are a, b"
+
+
+@pytest.mark.parametrize(
+    ("answer", "when", "mistakes"),
+    [
+        (AB, "reading > 5", ['a step with choices has no fact "reading"']),
+        ("", "previous.reading > 5", ['a step with choices has no fact "reading"']),
+        (READ_OFF, 'choice == "a"', ['a step with a reading has no fact "choice"']),
+        (AB, 'choice == "z"', [NEVER_Z]),
+        (AB, '"z" != facts.choice', [NEVER_Z]),
+        (AB, 'note == "z" or not choice in ["a", "z", "y"]', [NEVER_Z.replace("'z'", "'y'"), NEVER_Z]),
+        (AB, 'choice not in ("z", "b")', [NEVER_Z]),
+        (AB, 'facts["choice"] == "z"', [NEVER_Z]),
+        ("", 'choice == "ok"', ["choice is never 'ok'; the only choice is done"]),
+    ],
+)
+def test_a_mistake_in_a_rule_of_a_step(folder: Path, answer: str, when: str, mistakes: list[str]) -> None:
+    assert told_of_step(folder, f"{answer}rules: [{{when: §'{when}', severity: info, finding: x}}]") == mistakes
+
+
+def test_what_a_finding_compares_a_choice_with_is_looked_up(folder: Path) -> None:
+    rule = """{when: 'choice == "a"', severity: info, finding: §'{{ 1 if choice == "z" else choice }}'}"""
+    assert told_of_step(folder, f"{AB}rules: [{rule}]") == [NEVER_Z]
+
+
+@pytest.mark.parametrize(
+    ("answer", "when"),
+    [
+        (AB, 'choice == "a" or choice in ["b"] or note == "z" or choice is startswith "z"'),
+        (AB, 'previous.choice == "z"'),  # the choices may have been others
+        ("", 'choice == "done" and note != "done"'),
+        (READ_OFF, 'reading > 5 and note in ["z"]'),
+    ],
+)
+def test_rules_of_a_step(folder: Path, answer: str, when: str) -> None:
+    rule = f"{{when: '{when}', severity: info, finding: x}}"
+    text = f"{HEAD}steps:\n- {{id: A-001, title: T, manual: M, {answer}rules: [{rule}]}}\n"
+    assert read_checklist(written(folder, text), CATALOGUE).steps[0].rules[0].when == when
+
+
 def test_names_in_findings_and_titles_are_looked_up(folder: Path) -> None:
     rule = "{when: passed, severity: info, finding: '{{ a }}', follow_up: {title: '{{ b }} {{ c. }}', skil: x}}"
     assert [one.partition(": ")[2] for one in told(folder, one_check(f"probe: smart, rules: [{rule}]"))] == [

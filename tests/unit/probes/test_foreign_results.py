@@ -79,6 +79,31 @@ def test_a_plugin_that_broke_is_unreadable(status: int | None) -> None:
         read("nagios", "whatever", status)
 
 
+def perfdata(text: str) -> dict[str, Any]:
+    (one,) = subjects("nagios", f"OK | {text}").values()
+    found: dict[str, Any] = one.facts["perfdata"]
+    return {label: figure.get("value") for label, figure in found.items()}
+
+
+@pytest.mark.parametrize(
+    ("text", "found"),
+    [
+        ("'it''s here'=5s a=1", {"it's here": 5.0, "a": 1.0}),
+        ("'open=5 a=1", {"open": 5.0, "a": 1.0}),
+        ("'a' b=1 ''=2 =3 'c'x=4 'd'= e=", {"b": 1.0, "c'x": 4.0}),
+        ("a=1=2 b=" + "1" * 400 + " c=-1.5e3", {"c": -1500.0}),
+        ("x=1 " * 16_384 + "y=2", {"x": 1.0}),
+    ],
+)
+def test_performance_data_in_odd_shapes(text: str, found: dict[str, float]) -> None:
+    assert perfdata(text) == found
+
+
+@pytest.mark.parametrize("text", ["x", "'", "''", "'a", " 'a''", "a=", ".", "1=.", "=.", "' "])
+def test_a_long_answer_of_a_plugin_takes_no_time(text: str) -> None:
+    assert len(perfdata(text * 300_000 + "=" + "." * 300_000)) <= 1
+
+
 # --- goss ------------------------------------------------------------------------------------------------------------
 
 
@@ -121,10 +146,23 @@ def test_each_test_of_goss_is_a_subject() -> None:
     good, bad, again, later, skipped = found.values()
     assert judged("goss", good) == (None, "")
     assert judged("goss", bad) == (Severity.WARNING, "File: /etc/nowhere: exists: does not match")
-    assert (bad.facts["title"], bad.not_offered) == ("a title", {"error"})
+    assert (bad.facts["title"], set(bad.not_offered)) == ("a title", {"error"})
     assert (again.facts["error"], again.facts["summary"]) == ("no right", "short")
     assert "skipped" in str(later.why_not)
     assert "skipped" in str(skipped.why_not)
+
+
+def test_goss_without_a_test_has_measured_nothing() -> None:
+    assert read("goss", goss()) == NotMeasured("goss ran no test: nothing was evaluated")
+
+
+def test_tests_of_one_name_are_numbered_as_far_as_they_are_believed() -> None:
+    odd = [result("/a", True, property="exists (2)")]
+    many = subjects("goss", goss(*odd, *[result("/a", True)] * 999))
+    assert len(many) == 1000
+    assert list(many)[:3] == ["File: /a: exists (2)", "File: /a: exists", "File: /a: exists (3)"]
+    with pytest.raises(UnreadableAnswer, match="more than 1000 subjects"):
+        read("goss", goss(*[result("/a", True)] * 4000))
 
 
 @pytest.mark.parametrize("text", ["{}", "[]", '{"results": 1}', '{"results": [{}]}', '{"results": [1]}', "<html>"])
@@ -167,6 +205,40 @@ def test_the_short_report_of_inspec_has_no_impact() -> None:
     assert judged("inspec", one) == (Severity.WARNING, "p/x: d: m")
 
 
+WHY = "Dependency profile not found"
+
+
+@pytest.mark.parametrize(
+    ("document", "why"),
+    [
+        ({"controls": []}, "no control has a result: nothing was evaluated"),
+        ({"profiles": []}, "no control has a result: nothing was evaluated"),
+        ({"profiles": [{"name": "p", "controls": [{"id": "a", "results": []}]}]}, "no control has a result"),
+        (
+            {"profiles": [{"name": "p", "status": "failed", "status_message": f"{WHY}\n", "controls": []}]},
+            f"InSpec says of the profile p: failed: {WHY}",
+        ),
+        (
+            {"profiles": [{"name": "q", "status": "loaded", "controls": CONTROLS}, {"name": "p", "status": "failed"}]},
+            "InSpec says of the profile p: failed, and not why",
+        ),
+        (
+            {"profiles": [{"name": "p", "status": "skipped", "skip_message": "not for debian", "controls": CONTROLS}]},
+            "InSpec says of the profile p: skipped: not for debian",
+        ),
+    ],
+)
+def test_a_profile_that_was_not_evaluated_is_not_measured(document: dict[str, Any], why: str) -> None:
+    reading = read("inspec", json.dumps(document | {"version": "5"}), 1)
+    assert isinstance(reading, NotMeasured)
+    assert reading.why.startswith(why)
+
+
+def test_a_profile_for_other_servers_counts_not_beside_one_for_this() -> None:
+    both = [{"name": "a", "status": "skipped"}, {"name": "base", "status": "loaded", "controls": CONTROLS}]
+    assert len(subjects("inspec", json.dumps({"profiles": both}))) == len(CONTROLS)
+
+
 @pytest.mark.parametrize("text", ["{}", "[]", '{"profiles": 1}', "oops"])
 def test_what_is_no_report_of_inspec(text: str) -> None:
     with pytest.raises(UnreadableAnswer):
@@ -203,6 +275,10 @@ def test_each_rule_of_a_benchmark_is_a_subject() -> None:
 
 def test_a_benchmark_that_was_not_evaluated_is_not_measured() -> None:
     assert isinstance(read("xccdf", "<Benchmark/>"), NotMeasured)
+    idle = XCCDF
+    for judgement in ("fail", "pass", "error"):
+        idle = idle.replace(f"<result>{judgement}<", "<result>notapplicable<")
+    assert read("xccdf", idle) == NotMeasured("none of 6 rules was selected and applies: nothing was evaluated")
 
 
 @pytest.mark.parametrize(
@@ -251,6 +327,18 @@ def test_a_report_of_lynis_gives_the_index_and_every_warning() -> None:
     assert judged("lynis", found["BOOT-5122"])[0] is Severity.INFO
     with pytest.raises(UnreadableAnswer, match="no report of Lynis"):
         read("lynis", "a=b\n")
+
+
+@pytest.mark.parametrize("end", ["", "report_datetime_end=\n"])
+def test_an_audit_that_did_not_end_is_not_measured(end: str) -> None:
+    reading = read("lynis", LYNIS.replace("report_datetime_end=2026-03-01 02:11:12\n", end))
+    assert isinstance(reading, NotMeasured)
+    assert reading.why.startswith("the audit did not end")
+
+
+def test_more_warnings_than_are_believed() -> None:
+    with pytest.raises(UnreadableAnswer, match="more than 1000 subjects"):
+        read("lynis", LYNIS + "warning[]=NETW-2705|No|-|-|\n" * 30_000)
 
 
 # --- Prometheus ------------------------------------------------------------------------------------------------------

@@ -263,6 +263,14 @@ def test_a_bit_that_no_table_knows_is_named_by_its_number() -> None:
                 "No such file or directory"
             ),
         ),
+        (
+            Answer(b"", b"Loading IANA PEN Registry...\nCould not open device at /dev/ipmi0: No such file\n", 1),
+            "this server has no BMC that its kernel knows: Could not open device at /dev/ipmi0: No such file",
+        ),
+        (
+            Answer(b"", b"Loading IANA PEN Registry...\nsomething else\n", 1),
+            "the command printed nothing (exit status 1): something else",
+        ),
         (Answer(b"", b"", 0), "the command printed nothing"),
     ],
 )

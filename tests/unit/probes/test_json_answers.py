@@ -84,3 +84,9 @@ def test_references_that_multiply_are_bounded():
         bomb = [bomb, bomb]
     with pytest.raises(UnreadableAnswer, match="more than"):
         plain(bomb)
+
+
+def test_many_names_of_one_object_take_no_time() -> None:
+    names = ",".join(f'"{number}":0' for number in range(60_000))
+    with pytest.raises(UnreadableAnswer, match="'x' twice"):
+        load_json(f'{{{names},"x":1,"x":2}}'.encode())

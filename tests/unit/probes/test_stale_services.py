@@ -53,12 +53,18 @@ def test_nothing_is_stale() -> None:
 
 def test_root_alone_can_tell() -> None:
     assert isinstance(PROBE.read(answer_of(uid="1000\n", witness=(2, ""), stale=""), {}), NotMeasured)
-    assert isinstance(PROBE.read(answer_of(uid="0\n", witness=(1, ""), stale=""), {}), NotMeasured)
     assert_bad_answers_are_no_facts(PROBE)
     with pytest.raises(UnreadableAnswer, match="not whole"):
         PROBE.read(answer_of(uid="0\n", witness="33\n"), {})
     with pytest.raises(UnreadableAnswer, match="not a line of /proc"):
         PROBE.read(answer_of(uid="0\n", witness="1\n", stale=HTML.decode()), {})
+
+
+def test_root_who_is_refused_process_1_measures_the_others() -> None:
+    others = MAPS.replace("/proc/1/comm:systemd\n/proc/1/cgroup:0::/init.scope\n", "")
+    one = only(PROBE, answer_of(uid="0\n", witness=(2, ""), stale=others))
+    assert one.facts == {"count": 4, "processes": ["bash", "nginx", "sshd"], "services": ["nginx", "ssh"]}
+    assert "init" not in one.not_offered
 
 
 @pytest.mark.parametrize("shell", SHELLS)

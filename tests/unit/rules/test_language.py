@@ -10,7 +10,16 @@ from hypothesis import strategies as st
 
 from maintops.rules import language
 from maintops.rules.filters import FILTERS, TESTS, Gap
-from maintops.rules.language import Malformed, names, problem, template_names, template_problem, template_trends, trends
+from maintops.rules.language import (
+    Malformed,
+    compared,
+    names,
+    problem,
+    template_names,
+    template_problem,
+    template_trends,
+    trends,
+)
 
 
 @pytest.mark.parametrize(
@@ -84,6 +93,12 @@ def test_names_that_a_rule_speaks_of() -> None:
     assert found == {"a", "parameters.limit", "c", "odd name", "previous.ports"}
     assert names("x | join(separator=y) ~ (p if q else r) ~ z[i]") == {"x", "y", "p", "q", "r", "z", "i"}
     assert template_names("{{ a }} {{ previous.b | length }} {# {{ c }} #}") == {"a", "previous.b"}
+
+
+def test_texts_that_a_fact_is_compared_with() -> None:
+    assert compared("a == 'x' and 'y' != facts.a or facts['a'] in ['z', 1, b] or b == 'w'", "a") == {"x", "y", "z"}
+    assert compared("'u' < b == a == 'v' and a in 'w' and previous.a == 'x' and a[0] == 'y'", "a") == {"v"}
+    assert compared("{{ 1 if a == 'x' else a }} a == 'y' {{ not a in ('z',) }}", "a", template=True) == {"x", "z"}
 
 
 @given(st.text(max_size=60) | st.text(alphabet="ab01 .()[]{}|~<>=!+-*/%'\"_,:isnotadr", max_size=60))

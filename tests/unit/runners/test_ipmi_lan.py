@@ -104,7 +104,7 @@ def test_a_refused_login_is_tried_once(ipmitool: Path) -> None:
 def test_a_controller_that_says_no_is_told_apart_from_nobody(ipmitool: Path) -> None:
     acts(ipmitool, "echo 'RAKP 2 HMAC is invalid' >&2; echo 'Error: Unable to establish IPMI v2 session' >&2; exit 1")
     (told,) = ask(inquiry("sdr elist"))
-    assert told.failure == Failure(FailureKind.UNREACHABLE, "the controller refused the login as keeper (IPMI)")
+    assert told.failure == Failure(FailureKind.UNREACHABLE, "it refused the login as keeper (IPMI)")
 
 
 def test_a_subcommand_that_fails_is_an_answer(ipmitool: Path) -> None:

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from maintops.runners import redfish_trees
-from maintops.runners.redfish_trees import SECTIONS, TooMany, Tree, path_of, refused, sections
+from maintops.runners.redfish_trees import SECTIONS, TooHeavy, TooMany, Tree, path_of, refused, sections
 
 ROOT = {"Systems": {"@odata.id": "/redfish/v1/Systems"}, "Chassis": {"@odata.id": "/redfish/v1/Chassis/"}}
 Resources = Mapping[str, Mapping[str, Any]]
@@ -33,9 +33,9 @@ class Controller:
         for name, one in resources.items():
             self.resources[f"/redfish/v1/{name.replace('__', '/')}"] = one
 
-    def fetch(self, path: str) -> Mapping[str, Any]:
+    def fetch(self, path: str) -> tuple[Mapping[str, Any], int]:
         self.asked.append(path)
-        return self.resources.get(path, refused("HTTP 404"))
+        return self.resources.get(path, refused("HTTP 404")), 1000
 
     def gather(self, question: str) -> Resources:
         gathered: Resources = json.loads(Tree(self.root, self.fetch).document(sections(question)))
@@ -187,3 +187,15 @@ def test_a_question_names_sections() -> None:
     for bad in ("", "systems; rm", "Systems"):
         with pytest.raises(ValueError, match="names no section"):
             sections(bad)
+
+
+def test_no_more_bytes_are_kept_than_a_controller_can_have(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(redfish_trees, "MOST_BYTES", 3500)
+    controller = Controller(Systems=collection(*(f"Systems/{number}" for number in range(9))))
+    tree = Tree(controller.root, controller.fetch)
+    with pytest.raises(TooHeavy):
+        tree.document(["systems"])
+    assert len(controller.asked) == 4
+    with pytest.raises(TooHeavy):
+        tree.document(["chassis"])
+    assert len(controller.asked) == 4, "it went on"

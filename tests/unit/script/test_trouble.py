@@ -121,7 +121,7 @@ def test_a_hunter_that_is_stuck_is_not_taken_for_a_later_question() -> None:
     script = ask("echo a; setsid sleep 50 & exit 6", "echo b", "seq 900; exit 4", timeout=2)
     line = 'hunt "$1" $(trace "$2")\n'
     assert script.text.count(line) == 1
-    stuck = replace(script, text=script.text.replace(line, line.rstrip() + "; sleep 40\n"))
+    stuck = replace(script, text=script.text.replace(line, line.rstrip() + "; sleep 25\n"))
     for shell in PRESENT:
         heard = Place(shell).hear(stuck)
         assert heard.complete, shell

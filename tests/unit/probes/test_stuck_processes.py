@@ -93,7 +93,7 @@ def test_other_lines_are_unreadable():
 
 # A child that has ended and is not waited for; and a parent in vfork(), which the kernel keeps in uninterruptible sleep
 # for as long as its child neither ends nor becomes another program.
-ZOMBIE = "import subprocess, time; print(subprocess.Popen(['true']).pid, flush=True); time.sleep(60)"
+ZOMBIE = "import subprocess, time; kept = subprocess.Popen(['true']); print(kept.pid, flush=True); time.sleep(60)"
 VFORK = "import ctypes, os, time; print(os.getpid(), flush=True); ctypes.CDLL(None).vfork(); time.sleep(60)"
 
 

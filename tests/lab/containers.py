@@ -309,6 +309,10 @@ def remove(name: str) -> None:
     for container in _lines(_podman("ps", "--all", "--quiet", "--filter", f"label=maintops-lab={name}")):
         subprocess.run(_podman("rm", "--force", "--time", "0", container), check=False, capture_output=True)
     ip = program("ip", "iproute2")
+    # by name: those that go with their namespace go some time after it, when the kernel has cleaned it up
+    for link in json.loads(_ip("-json", "link")):
+        if link["ifname"].startswith(f"{name}v"):
+            subprocess.run([ip, "link", "delete", link["ifname"]], check=False, capture_output=True)
     for line in _lines([ip, "netns", "list"]):
         if line.split()[0].startswith(f"{name}-"):
             subprocess.run([ip, "netns", "delete", line.split()[0]], check=False, capture_output=True)

@@ -75,5 +75,5 @@ def _run(fleet: Fleet, name: str, folder: Path, *more: str) -> Cost:
 
 
 def _told(result: Path) -> str:
-    document: Mapping[str, Mapping[str, int]] = json.loads(result.read_text())
-    return ", ".join(f"{count} {outcome}" for outcome, count in document["totals"].items() if count)
+    outcomes: Mapping[str, int] = json.loads(result.read_text())["totals"]["outcomes"]
+    return ", ".join(f"{count} {outcome}" for outcome, count in outcomes.items() if count)

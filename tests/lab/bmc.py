@@ -153,6 +153,22 @@ HISTORY = (LOG_CLEARED, MEMORY_CORRECTABLE, SUPPLY_WITHOUT_INPUT)
 """What is in the log from the beginning."""
 
 
+def repository(sensor: Sensor) -> bytes:
+    """What QEMU's BMC reads as its repository: it makes sensors of compact records only (table 43-2), and limits stand
+    in full ones; so the sensor has one of each."""
+    name = f"{sensor.name} probe".encode("ascii")
+    body = [
+        *(0x20, 0, sensor.number, sensor.entity, sensor.instance),
+        *(0x7F, 0x40, sensor.kind.code, 0x01),
+        *(0, 0, 0, 0, 0, 0),  # no events
+        *(0, sensor.kind.unit, 0),
+        *(1, 0, 0, 0, 0, 0, 0, 0),  # it shares the record with nobody; no hysteresis, reserved
+        0xC0 | len(name),
+        *name,
+    ]
+    return bytes([0, 0, 0x51, 0x02, len(body), *body]) + _record(sensor)
+
+
 def _plate(*fields: str) -> bytes:
     """What the machine is, as field-replaceable unit 0 tells it (IPMI FRU information storage 1.0, sections 8 and 12):
     the product's maker, name, part number, version, serial number, asset tag and file, the last ones maybe empty."""

@@ -15,6 +15,7 @@ from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 
 from tests.lab import packages
+from tests.lab.bmc import SENSORS
 from tests.lab.containers import Container
 from tests.lab.machines import Machine
 from tests.lab.sshd import make_key, program
@@ -292,6 +293,28 @@ def port_loses_its_link(machine: Machine) -> Iterator[str]:
     finally:
         machine.monitor("set_link", name="nic1", up=True)
         machine.run(f"for _ in 1 2 3 4 5; do grep -qx 1 /sys/class/net/{SECOND}/carrier && break; sleep 1; done")
+
+
+def bmc_reads(machine: Machine, value: int) -> None:
+    """The temperature of the machine's BMC reads so many degrees from now on."""
+    machine.run(f"ipmitool raw 0x04 0x30 {SENSORS[0].number} 0x11 {value} 0 0 0 0")
+
+
+@contextmanager
+def a_cool_processor(machine: Machine) -> Iterator[str]:
+    """The BMC's sensor reads what is usual; its name."""
+    bmc_reads(machine, int(SENSORS[0].reads))
+    yield SENSORS[0].name
+
+
+@contextmanager
+def bmc_reads_hot(machine: Machine) -> Iterator[str]:
+    """The BMC's sensor reads more than its critical limit; its name."""
+    bmc_reads(machine, int(SENSORS[0].upper[1]) + 2)
+    try:
+        yield SENSORS[0].name
+    finally:
+        bmc_reads(machine, int(SENSORS[0].reads))
 
 
 FAILED_SUPPLY = "0x04 0x08 0x50 0x6f 0x01 0xff 0xff # power supply: failure detected"

@@ -25,6 +25,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
+from tests.lab.bmc import SENSORS, repository
 from tests.lab.images import machine_image
 from tests.lab.inside import Inside
 from tests.lab.sshd import FleetUnavailable, alive, free_port, kill, make_key, program, since
@@ -153,9 +154,15 @@ class Machine(Inside):
             *hardware,
             *("-drive", f"file={self.folder / 'nvme.img'},if=none,id=nv,format=raw"),
             *("-device", "nvme,id=nvme0,serial=LAB1,drive=nv"),
-            *("-device", "ipmi-bmc-sim,id=bmc0", "-device", "isa-ipmi-kcs,bmc=bmc0"),
+            *("-device", f"ipmi-bmc-sim,id=bmc0,sdrfile={self._sensors()}", "-device", "isa-ipmi-kcs,bmc=bmc0"),
             *("-qmp", f"unix:{self.folder / 'qmp'},server=on,wait=off"),
         ]
+
+    def _sensors(self) -> Path:
+        """The BMC's repository: one temperature with limits. It reads what `faults.bmc_reads` sets."""
+        file = self.folder / "sdr"
+        file.write_bytes(repository(SENSORS[0]))
+        return file
 
     def _wait(self) -> None:
         deadline = time.monotonic() + PATIENCE

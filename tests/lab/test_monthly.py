@@ -55,6 +55,7 @@ FAULTS: dict[str, tuple[Fault, Fault, Found, Found]] = {
     ),
     "raid_degrades": (faults.a_raid, faults.raid_degrades, {("HW-130", "md0")}, set()),
     "port_loses_its_link": (faults.a_port, faults.port_loses_its_link, {("HW-243", faults.SECOND)}, set()),
+    "bmc_reads_hot": (faults.a_cool_processor, faults.bmc_reads_hot, {("HW-200", "CPU Temp")}, set()),
     "bmc_logs_a_failure": (lambda machine: nullcontext(), faults.bmc_logs_a_failure, {("HW-210", None)}, set()),
 }
 """Name -> what has to be there, the fault, what it makes the check say, and what is left when it is undone."""

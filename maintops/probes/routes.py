@@ -238,7 +238,7 @@ def _recorded_table(text: str) -> Answer | None:
     for words in (line.split() for line in lines[begin + 1 :] if line):
         if len(words) <= column or not re.fullmatch(r"[A-Z!]+", words[3]):
             raise UnreadableAnswer(f"this is not a line of route: {' '.join(words)[:80]!r}")
-        if words[0] in ("default", "0.0.0.0") and words[2] == "0.0.0.0" and "!" not in words[3]:  # noqa: S104
+        if words[0] in ("default", "0.0.0.0") and words[2] == "0.0.0.0" and "!" not in words[3]:  # noqa: S104  the word for any destination
             routes.append(f"default {f'via {words[1]} ' if 'G' in words[3] else ''}dev {words[column]}")
     return _recorded(six=False, routes=routes)
 

@@ -171,7 +171,7 @@ def _heard(
 ) -> tuple[bytes, bytes, Failure | None]:
     """What it prints and remarks, and why it was not heard to its end."""
     assert process.stdout is not None  # noqa: S101 - it has pipes
-    assert process.stderr is not None  # noqa: S101
+    assert process.stderr is not None  # noqa: S101 - the same
     heard = {process.stdout: bytearray(), process.stderr: bytearray()}
     failure: Failure | None = None
     with selectors.DefaultSelector() as open_pipes:
@@ -180,7 +180,7 @@ def _heard(
         while failure is None and open_pipes.get_map():
             for key, _ in open_pipes.select(TICK):
                 piece = os.read(key.fd, 65536)
-                heard[key.fileobj] += piece  # type: ignore[index]
+                heard[key.fileobj] += piece  # type: ignore[index]  # the pipes are its only keys
                 if not piece:
                     open_pipes.unregister(key.fileobj)
             if len(heard[process.stdout]) > limit or len(heard[process.stderr]) > limit:

@@ -7,7 +7,7 @@ from datetime import datetime
 from hashlib import sha256
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import Connection, Select, Table, bindparam, delete, func, insert, select, tuple_, update
+from sqlalchemy import Connection, Select, Table, delete, insert, select, tuple_, update
 from sqlalchemy.sql import Executable
 
 from maintops.domain.baselines import Baseline
@@ -19,7 +19,7 @@ from maintops.domain.records import ServiceRecord
 from maintops.domain.runs import Event, Progressed, Run, RunEnded, RunPlanned, RunState, ServerAnswered, fold
 from maintops.domain.steps import StepAnswer
 from maintops.errors import StoreError
-from maintops.store import codec
+from maintops.store import codec, statements
 from maintops.store.codec import column, microseconds
 from maintops.store.connections import Database
 from maintops.store.orders import newest, planned_order, urgency
@@ -32,7 +32,6 @@ from maintops.store.tables import (
     evidence,
     facts,
     findings,
-    followup_findings,
     followups,
     records,
     runs,
@@ -41,66 +40,13 @@ from maintops.store.tables import (
 from maintops.store.verdicts import Texts, texts
 
 if TYPE_CHECKING:
-    from sqlalchemy.dialects import postgresql, sqlite
+    pass
 
 CHUNK = 200
 """Records that are read at a time."""
 
 _NOT_GONE = [state.value for state in FindingState if state is not FindingState.GONE]
 _NOT_CLOSED = [state.value for state in FollowUpState if state is not FollowUpState.CLOSED]
-
-# Built once: SQLAlchemy finds the SQL of a statement that it has seen before by its structure.
-_RECORD_EXISTS = select(records.c.id).where(records.c.id == bindparam("record"))
-_RUN_AND_RECORD = select(runs.c.id, _RECORD_EXISTS.scalar_subquery()).where(runs.c.id == bindparam("run"))
-_FACTS_OF = select(facts.c.check_id, facts.c.document).where(facts.c.server == bindparam("server"))
-_FINDINGS_OF = select(findings.c.document).where(findings.c.server == bindparam("server")).order_by(findings.c.id)
-_FOLLOWUPS_OF = (
-    select(followups.c.document)
-    .where(followups.c.server == bindparam("server"), followups.c.state != FollowUpState.CLOSED.value)
-    .order_by(followups.c.opened, followups.c.id)
-)
-_later = baselines.alias()
-_BASELINES_OF = select(baselines.c.document).where(
-    baselines.c.server == bindparam("server"),
-    baselines.c.seq
-    == select(func.max(_later.c.seq))
-    .where(_later.c.server == baselines.c.server, _later.c.check_id == baselines.c.check_id)
-    .correlate(baselines)
-    .scalar_subquery(),
-)
-_NEXT_BASELINE = insert(baselines).from_select(
-    ["server", "check_id", "seq", "document"],
-    select(
-        bindparam("server", type_=baselines.c.server.type),
-        bindparam("check_id", type_=baselines.c.check_id.type),
-        func.coalesce(
-            select(func.max(baselines.c.seq))
-            .where(baselines.c.server == bindparam("server"), baselines.c.check_id == bindparam("check_id"))
-            .scalar_subquery(),
-            0,
-        )
-        + 1,
-        bindparam("document", type_=baselines.c.document.type),
-    ),
-)
-# Held until the end of the transaction: events are numbered one after the other.
-_RUN_HELD = select(runs.c.ended).where(runs.c.id == bindparam("run")).with_for_update()
-_NEXT_EVENT = insert(events).from_select(
-    ["run", "seq", "kind", "at", "document"],
-    select(
-        bindparam("run", type_=events.c.run.type),
-        func.coalesce(select(func.max(events.c.seq)).where(events.c.run == bindparam("run")).scalar_subquery(), 0) + 1,
-        bindparam("kind", type_=events.c.kind.type),
-        bindparam("at", type_=events.c.at.type),
-        bindparam("document", type_=events.c.document.type),
-    ),
-)
-_JOURNAL = select(events.c.kind, events.c.document, events.c.at).where(events.c.run == bindparam("run"))
-_INSERT_RECORD = insert(records)
-_INSERT_SIGHTINGS = insert(sightings)
-_INSERT_ANSWER = insert(answers)
-_DELETE_LINKS = delete(followup_findings).where(followup_findings.c.followup == bindparam("of"))
-_INSERT_LINKS = insert(followup_findings)
 
 
 class SqlStore:
@@ -114,9 +60,9 @@ class SqlStore:
         except BaseException:
             self._database.close()
             raise
-        self._upsert_facts = _upsert(self._database.dialect, facts)
-        self._upsert_findings = _upsert(self._database.dialect, findings)
-        self._upsert_followups = _upsert(self._database.dialect, followups)
+        self._upsert_facts = statements.upsert(self._database.dialect, facts)
+        self._upsert_findings = statements.upsert(self._database.dialect, findings)
+        self._upsert_followups = statements.upsert(self._database.dialect, followups)
 
     # --- writing -----------------------------------------------------------------------------------------------------
 
@@ -124,7 +70,7 @@ class SqlStore:
         """See Store."""
         run = column(planned.run)
         with self._database.writing() as connection:
-            if connection.execute(_RUN_HELD, {"run": run}).first() is not None:
+            if connection.execute(statements.RUN_HELD, {"run": run}).first() is not None:
                 raise StoreError(f"The run {planned.run} is written down already.")
             connection.execute(
                 insert(runs),
@@ -164,7 +110,7 @@ class SqlStore:
             _write_sightings(connection, kept, column(record), microseconds(at))
             if body is not None:
                 end = microseconds(verdict.record.ended)
-                connection.execute(_INSERT_ANSWER, {"record": column(record), "ended": end, "body": body})
+                connection.execute(statements.INSERT_ANSWER, {"record": column(record), "ended": end, "body": body})
             if not ended:
                 _write_event(connection, column(run), ServerAnswered(server, record, verdict.record.outcome, at))
         return verdict
@@ -177,9 +123,9 @@ class SqlStore:
 
     def _write_followups(self, connection: Connection, kept: Sequence[tuple[FollowUp, str]]) -> None:
         _many(connection, self._upsert_followups, [_followup_row(one, text) for one, text in kept])
-        _many(connection, _DELETE_LINKS, [{"of": column(one.id)} for one, _ in kept])
+        _many(connection, statements.DELETE_LINKS, [{"of": column(one.id)} for one, _ in kept])
         links = [{"followup": column(one.id), "finding": column(id)} for one, _ in kept for id in set(one.findings)]
-        _many(connection, _INSERT_LINKS, links)
+        _many(connection, statements.INSERT_LINKS, links)
 
     def keep_evidence(self, body: bytes) -> str:
         """See Store."""
@@ -203,7 +149,7 @@ class SqlStore:
                 self._database.lock(server)
             for one in baselines:
                 row = {"server": column(one.server), "check_id": column(one.check)}
-                connection.execute(_NEXT_BASELINE, row | {"document": codec.baseline_text(one)})
+                connection.execute(statements.NEXT_BASELINE, row | {"document": codec.baseline_text(one)})
 
     def prune_answers(self, before: datetime) -> int:
         """See Store."""
@@ -233,7 +179,7 @@ class SqlStore:
     def answer(self, record: str) -> bytes | None:
         """See Store."""
         with self._database.reading() as connection:
-            if connection.execute(_RECORD_EXISTS, {"record": column(record)}).first() is None:
+            if connection.execute(statements.RECORD_EXISTS, {"record": column(record)}).first() is None:
                 raise unknown("record", record)
             body = connection.execute(select(answers.c.body).where(answers.c.record == column(record))).scalar()
         return None if body is None else codec.unpacked(body)
@@ -297,7 +243,7 @@ class SqlStore:
     def _planned_records(self, run: str, wanted: Select[Any], limit: int | None) -> Iterator[ServiceRecord]:
         with self._database.reading() as connection:
             found = [codec.text(row.id) for row in connection.execute(wanted)]
-            plan = connection.execute(_JOURNAL.where(events.c.seq == 1), {"run": column(run)}).first()
+            plan = connection.execute(statements.JOURNAL.where(events.c.seq == 1), {"run": column(run)}).first()
         if plan is None:
             return
         ids = sorted(found, key=planned_order(fold([codec.event_value(*plan)]).planned))[:limit]
@@ -391,26 +337,7 @@ def _open(url: str) -> Database:
     return open_postgres(url)
 
 
-# --- statements ------------------------------------------------------------------------------------------------------
-
-
-def _upsert(dialect: str, table: Table) -> Executable:
-    """Inserts rows; of a row whose key is there already, replaces the rest."""
-    statement = _insert_for(dialect)(table)
-    keys = [one.name for one in table.primary_key]
-    rest = {one.name: statement.excluded[one.name] for one in table.columns if one.name not in keys}
-    return statement.on_conflict_do_update(index_elements=keys, set_=rest)
-
-
-def _insert_for(dialect: str) -> Callable[[Table], postgresql.Insert | sqlite.Insert]:
-    # Each of the two packages brings all of its drivers along: only the one in use is imported.
-    if dialect == "postgresql":
-        from sqlalchemy.dialects.postgresql import insert as for_postgresql
-
-        return for_postgresql
-    from sqlalchemy.dialects.sqlite import insert as for_sqlite
-
-    return for_sqlite
+# --- writing rows -----------------------------------------------------------------------------------------------------
 
 
 def _many(connection: Connection, statement: Executable, rows: list[dict[str, Any]]) -> None:
@@ -431,28 +358,33 @@ def _choose(connection: Connection, noun: str, table: Table, prefix: str) -> str
 
 def _memory(connection: Connection, server: str) -> Memory:
     key = {"server": column(server)}
+
+    def documents(statement: Executable) -> Iterator[str]:
+        return iter(connection.execute(statement, key).scalars())
+
+    known = connection.execute(statements.FACTS_OF, key)
     return Memory(
-        {codec.text(check): codec.subjects_value(document) for check, document in connection.execute(_FACTS_OF, key)},
-        tuple(codec.finding_value(document) for document in connection.execute(_FINDINGS_OF, key).scalars()),
-        tuple(codec.followup_value(document) for document in connection.execute(_FOLLOWUPS_OF, key).scalars()),
-        {one.check: one for one in map(codec.baseline_value, connection.execute(_BASELINES_OF, key).scalars())},
+        {codec.text(check): codec.subjects_value(document) for check, document in known},
+        tuple(map(codec.finding_value, documents(statements.FINDINGS_OF))),
+        tuple(map(codec.followup_value, documents(statements.FOLLOWUPS_OF))),
+        {one.check: one for one in map(codec.baseline_value, documents(statements.BASELINES_OF))},
     )
 
 
 def _events(connection: Connection, run: str) -> list[Event]:
-    rows = connection.execute(_JOURNAL.order_by(events.c.seq), {"run": run})
+    rows = connection.execute(statements.JOURNAL.order_by(events.c.seq), {"run": run})
     return [codec.event_value(kind, document, at) for kind, document, at in rows]
 
 
 def _is_kept(connection: Connection, run: str, record: str) -> bool:
-    row = connection.execute(_RUN_AND_RECORD, {"run": column(run), "record": column(record)}).first()
+    row = connection.execute(statements.RUN_AND_RECORD, {"run": column(run), "record": column(record)}).first()
     if row is None:
         raise unknown("run", run)
     return row[1] is not None
 
 
 def _has_ended(connection: Connection, run: str) -> bool:
-    row = connection.execute(_RUN_HELD, {"run": column(run)}).first()
+    row = connection.execute(statements.RUN_HELD, {"run": column(run)}).first()
     if row is None:
         raise unknown("run", run)
     return row.ended is not None
@@ -464,12 +396,12 @@ def _has_ended(connection: Connection, run: str) -> bool:
 def _write_event(connection: Connection, run: str, event: Event) -> None:
     kind, document = codec.event_text(event)
     row = {"run": run, "kind": kind.value, "at": microseconds(event.at), "document": document}
-    connection.execute(_NEXT_EVENT, row)
+    connection.execute(statements.NEXT_EVENT, row)
 
 
 def _write_record(connection: Connection, record: ServiceRecord, document: str) -> None:
     connection.execute(
-        _INSERT_RECORD,
+        statements.INSERT_RECORD,
         {
             "id": column(record.id),
             "run": column(record.run),
@@ -520,4 +452,4 @@ def _write_sightings(connection: Connection, kept: Texts, record: str, at: int) 
         }
         for finding, _ in kept.findings
     ]
-    _many(connection, _INSERT_SIGHTINGS, rows)
+    _many(connection, statements.INSERT_SIGHTINGS, rows)

@@ -340,7 +340,7 @@ def _settings(speed: int = 10000, duplex: str = "Full", partner: int = 10000, po
 
 
 def _port(**how: int | str) -> Told:
-    return in_parts({"settings eno1": _settings(**how)})  # type: ignore[arg-type]
+    return in_parts({"settings eno1": _settings(**how)})  # type: ignore[arg-type]  # each word goes to the one of its name
 
 
 def _counters(crc: int = 0, errors: int = 0, missed: int = 0, sent: int = 0) -> Told:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 
@@ -14,7 +17,8 @@ spoiling = settings(max_examples=200, deadline=None, suppress_health_check=list(
 """How a test with spoiled recordings runs."""
 
 _PIECES = st.one_of(
-    st.sampled_from([b"", b"\0", b"\xff", b"{", b"}", b'"', b":", b",", b"-1", b"9" * 400, b"null", b"\n", b" ", b"="]),
+    st.sampled_from([b"", b"\0", b"\xff\xfe", b"{", b"}", b"|", b'"', b":", b",", b"=", b"(", b" ", b"\t", b"\n"]),
+    st.sampled_from([b"0", b"-1", b"9" * 30, b"9" * 400, b"0x", b"na", b"null", b"None", b"<html>"]),
     st.binary(max_size=4),
 )
 
@@ -26,11 +30,25 @@ def recorded_bytes(folder: str, ending: str = "") -> list[bytes]:
     return [one.read_bytes() for one in names]
 
 
-def spoiled_complaints(probe: Probe, data: st.DataObject, wholes: list[bytes]) -> list[str]:
-    """What is wrong with how a probe reads one of some recordings after some accidents: as an answer, and as what a
-    person saw."""
-    output = _spoiled(data, data.draw(st.sampled_from(wholes)))
-    found = reading_complaints(probe, Answer(output))
+@st.composite
+def spoiled(draw: st.DrawFn, recordings: list[bytes]) -> bytes:
+    """One of some recordings: with two lines changed over or one left out, bytes replaced, its end cut off."""
+    lines = draw(st.sampled_from(recordings)).split(b"\n")
+    if draw(st.booleans()):
+        first, other = (draw(st.integers(0, len(lines) - 1)) for _ in range(2))
+        lines[first], lines[other] = lines[other], lines[first]
+    if draw(st.booleans()):
+        del lines[draw(st.integers(0, len(lines) - 1))]
+    whole = bytearray(b"\n".join(lines))
+    for _ in range(draw(st.integers(0, 4))):
+        place = draw(st.integers(0, len(whole)))
+        whole[place : place + draw(st.integers(0, 5))] = draw(_PIECES)
+    return bytes(whole[: draw(st.integers(0, len(whole)))]) if draw(st.booleans()) else bytes(whole)
+
+
+def complaints(probe: Probe, output: bytes, parameters: Mapping[str, Any] | None = None) -> list[str]:
+    """What is wrong with how a probe reads what a tool printed: as an answer, and as what a person saw."""
+    found = reading_complaints(probe, Answer(output), parameters)
     if probe.recording is None:
         return found
     try:
@@ -39,17 +57,4 @@ def spoiled_complaints(probe: Probe, data: st.DataObject, wholes: list[bytes]) -
         return found if str(error).strip() else [*found, "it refuses a recording without saying why"]
     except Exception as error:
         return [*found, f"its recording raises {type(error).__name__}: {error}"]
-    return found + reading_complaints(probe, answer)
-
-
-def _spoiled(data: st.DataObject, whole: bytes) -> bytes:
-    if data.draw(st.booleans()):
-        lines = whole.split(b"\n")
-        first, other = (data.draw(st.integers(0, len(lines) - 1)) for _ in range(2))
-        lines[first], lines[other] = lines[other], lines[first]
-        whole = b"\n".join(lines)
-    spoiled = bytearray(whole)
-    for _ in range(data.draw(st.integers(0, 4))):
-        place = data.draw(st.integers(0, len(spoiled)))
-        spoiled[place : place + data.draw(st.integers(0, 4))] = data.draw(_PIECES)
-    return bytes(spoiled[: data.draw(st.integers(0, len(spoiled)))]) if data.draw(st.booleans()) else bytes(spoiled)
+    return found + reading_complaints(probe, answer, parameters)

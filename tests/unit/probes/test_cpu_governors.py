@@ -4,8 +4,8 @@ import pytest
 
 from maintops.domain.answers import Answer, NotMeasured, UnreadableAnswer
 from maintops.probes.cpu_governors import PROBE
-from tests.unit.probes.accidents import HTML, assert_bad_answers_are_no_facts
 from tests.unit.probes.asking import SHELLS, ask, only
+from tests.unit.probes.broken_tools import HTML, assert_bad_answers_are_no_facts
 
 CPU = "/sys/devices/system/cpu"
 

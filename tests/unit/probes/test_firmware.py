@@ -11,7 +11,7 @@ from maintops.domain.answers import Answer, Measured, NotMeasured, SubjectFacts,
 from maintops.probes.firmware import PROBE, WHAT, recording
 from tests.contract.samples_chassis import FIRMWARE
 from tests.unit.probes.asking import SHELLS, answer_of, ask, tool
-from tests.unit.probes.damage import complaints, damaging, spoilt
+from tests.unit.probes.spoiling import complaints, spoiled, spoiling
 
 MC_INFO = """\
 Device ID                 : 32
@@ -131,8 +131,8 @@ def test_a_recording_of_something_else_is_refused() -> None:
         recording(b"<html>No</html>\n")
 
 
-@damaging
-@given(spoilt([MC_INFO.encode(), FLAWS.encode(), LSCPU.encode(), FIRMWARE]))
+@spoiling
+@given(spoiled([MC_INFO.encode(), FLAWS.encode(), LSCPU.encode(), FIRMWARE]))
 def test_what_is_spoilt_is_unreadable_at_worst(output: bytes) -> None:
     assert complaints(PROBE, output) == []
 

@@ -11,7 +11,7 @@ from maintops.domain.answers import Answer, Measured, NotMeasured, SubjectFacts,
 from maintops.probes.hardware_inventory import PROBE
 from tests.contract.samples_chassis import INVENTORY
 from tests.unit.probes.asking import SHELLS, ask, tool
-from tests.unit.probes.damage import complaints, damaging, spoilt
+from tests.unit.probes.spoiling import complaints, spoiled, spoiling
 
 
 def structure(kind: int, **values: str) -> str:
@@ -137,8 +137,8 @@ def test_what_is_no_report_is_unreadable(answer: Answer) -> None:
         PROBE.read(answer, {})
 
 
-@damaging
-@given(spoilt([INVENTORY, (module("A1") + module("A1")).encode()]))
+@spoiling
+@given(spoiled([INVENTORY, (module("A1") + module("A1")).encode()]))
 def test_what_is_spoilt_is_unreadable_at_worst(output: bytes) -> None:
     assert complaints(PROBE, output) == []
 

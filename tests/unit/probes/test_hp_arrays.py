@@ -12,7 +12,7 @@ from maintops.probes.conformance import reading_complaints
 from maintops.probes.hp_arrays import PROBE
 from tests.contract.samples_storage import SSACLI
 from tests.unit.probes.asking import SHELLS, ask, tool
-from tests.unit.probes.spoiling import spoiled_complaints, spoiling
+from tests.unit.probes.spoiling import complaints, spoiled, spoiling
 
 
 def read(text: str) -> Mapping[str | None, SubjectFacts]:
@@ -172,7 +172,7 @@ def test_many_controllers_in_one_place_have_names_of_their_own():
 @spoiling
 @given(data=st.data())
 def test_spoiled_recordings_are_unreadable_at_worst(data: st.DataObject):
-    assert spoiled_complaints(PROBE, data, [SSACLI.encode(), SHORT.encode()]) == []
+    assert complaints(PROBE, data.draw(spoiled([SSACLI.encode(), SHORT.encode()]))) == []
 
 
 @pytest.mark.parametrize("shell", SHELLS)

@@ -4,8 +4,8 @@ import pytest
 
 from maintops.domain.answers import Answer, Measured, NotMeasured, SubjectFacts, UnreadableAnswer
 from maintops.probes.io_schedulers import PROBE
-from tests.unit.probes.accidents import HTML, assert_bad_answers_are_no_facts
 from tests.unit.probes.asking import SHELLS, ask
+from tests.unit.probes.broken_tools import HTML, assert_bad_answers_are_no_facts
 
 
 def disk(name: str, scheduler: str, rotational: str, *, vendor: str = "", model: str = "") -> str:

@@ -12,7 +12,7 @@ from maintops.probes.ipmi_events import MOST_EVENTS, PROBE, recording
 from tests.contract.samples_chassis import IPMI_EVENTS
 from tests.unit.probes.asking import SHELLS, answer_of, ask, only, tool
 from tests.unit.probes.asking import recording as recorded
-from tests.unit.probes.damage import complaints, damaging, spoilt
+from tests.unit.probes.spoiling import complaints, spoiled, spoiling
 
 INFO = """\
 SEL Information
@@ -217,8 +217,8 @@ def test_a_recording_of_something_else_is_refused(output: bytes) -> None:
         recording(output)
 
 
-@damaging
-@given(spoilt([INFO.encode(), (LOST + ENDED).encode(), INFO.encode() + LOST.encode(), IPMI_EVENTS]))
+@spoiling
+@given(spoiled([INFO.encode(), (LOST + ENDED).encode(), INFO.encode() + LOST.encode(), IPMI_EVENTS]))
 def test_what_is_spoilt_is_unreadable_at_worst(output: bytes) -> None:
     assert complaints(PROBE, output) == []
 

@@ -13,7 +13,7 @@ from maintops.probes.ipmi_sensors import PROBE
 from maintops.probes.ipmi_words import redundancy_of, severity_of, states_of
 from tests.contract.samples_chassis import IPMI_ELIST, IPMI_ROWS, IPMI_SENSORS, IPMI_VERBOSE
 from tests.unit.probes.asking import SHELLS, ask, recording, recordings, tool
-from tests.unit.probes.damage import complaints, damaging, spoilt
+from tests.unit.probes.spoiling import complaints, spoiled, spoiling
 
 
 def read(text: str | bytes, **parameters: object) -> dict[str | None, SubjectFacts]:
@@ -298,8 +298,8 @@ def test_one_sensor_that_cannot_be_read_spoils_nothing() -> None:
     assert isinstance(PROBE.read(Answer(IPMI_SENSORS, b"Error reading sensor vFlash (#f0)\n", 1), {}), Measured)
 
 
-@damaging
-@given(spoilt([IPMI_SENSORS, IPMI_ROWS, IPMI_ELIST, IPMI_VERBOSE]), st.sampled_from([{}, {"kinds": ["fan"]}]))
+@spoiling
+@given(spoiled([IPMI_SENSORS, IPMI_ROWS, IPMI_ELIST, IPMI_VERBOSE]), st.sampled_from([{}, {"kinds": ["fan"]}]))
 def test_what_is_spoilt_is_unreadable_at_worst(output: bytes, parameters: dict[str, object]) -> None:
     assert complaints(PROBE, output, parameters) == []
 

@@ -6,8 +6,8 @@ import pytest
 
 from maintops.domain.answers import Answer, UnreadableAnswer
 from maintops.probes.limits import PROBE
-from tests.unit.probes.accidents import HTML, assert_bad_answers_are_no_facts
 from tests.unit.probes.asking import SHELLS, answer_of, ask, only
+from tests.unit.probes.broken_tools import HTML, assert_bad_answers_are_no_facts
 
 KERNEL = """\
 /proc/sys/fs/file-nr:12000\t0\t100000

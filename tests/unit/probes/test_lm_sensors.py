@@ -12,7 +12,7 @@ from maintops.domain.answers import Answer, Measured, NotMeasured, SubjectFacts,
 from maintops.probes.lm_sensors import PROBE
 from tests.contract.samples_chassis import SENSORS, SENSORS_JSON
 from tests.unit.probes.asking import SHELLS, ask, recording, recordings, tool
-from tests.unit.probes.damage import complaints, damaging, spoilt
+from tests.unit.probes.spoiling import complaints, spoiled, spoiling
 
 PLAIN = """\
 nct6798-isa-02a0
@@ -195,8 +195,8 @@ def test_what_is_no_report_is_unreadable(answer: Answer) -> None:
         PROBE.read(answer, {})
 
 
-@damaging
-@given(spoilt([SENSORS, SENSORS_JSON, PLAIN.encode(), b'{"dell": [{"label": "", "current": 3257, "high": null}]}']))
+@spoiling
+@given(spoiled([SENSORS, SENSORS_JSON, PLAIN.encode(), b'{"dell": [{"label": "", "current": 3257, "high": null}]}']))
 def test_what_is_spoilt_is_unreadable_at_worst(output: bytes) -> None:
     assert complaints(PROBE, output) == []
 

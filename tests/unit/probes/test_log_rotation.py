@@ -6,8 +6,8 @@ import pytest
 
 from maintops.domain.answers import Answer, NotMeasured, UnreadableAnswer
 from maintops.probes.log_rotation import PROBE
-from tests.unit.probes.accidents import assert_bad_answers_are_no_facts
 from tests.unit.probes.asking import SHELLS, answer_of, ask, only, tool
+from tests.unit.probes.broken_tools import assert_bad_answers_are_no_facts
 
 NOW = "1772323200\n"
 

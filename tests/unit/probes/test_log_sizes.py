@@ -7,15 +7,9 @@ from hypothesis import given
 
 from maintops.domain.answers import Answer, NotMeasured, UnreadableAnswer
 from maintops.probes.log_sizes import PROBE, amount
-from tests.unit.probes.accidents import (
-    HTML,
-    assert_bad_answers_are_no_facts,
-    assert_bearable,
-    recorded,
-    recorded_facts,
-    spoiled,
-)
 from tests.unit.probes.asking import SHELLS, answer_of, ask, only
+from tests.unit.probes.broken_tools import HTML, assert_bad_answers_are_no_facts, recorded, recorded_facts
+from tests.unit.probes.spoiling import complaints, spoiled
 
 SIZES = "3984588\t/var/log/journal\n4\t/var/log/apt\n120000\t/var/log/nginx\n4200000\t/var/log\n"
 DISK = "Filesystem 1024-blocks Used Available Capacity Mounted on\n/dev/vda2 20000000 9000000 11000000 45% /var\n"
@@ -108,4 +102,4 @@ def test_large_files_are_found(shell: list[str], tmp_path: Path) -> None:
 
 @given(spoiled([USAGE.encode(), SIZES.encode()]))
 def test_a_spoiled_recording_is_refused_at_worst(recording: bytes) -> None:
-    assert_bearable(PROBE, recording)
+    assert complaints(PROBE, recording) == []

@@ -7,15 +7,9 @@ from hypothesis import given
 
 from maintops.domain.answers import NotMeasured, UnreadableAnswer
 from maintops.probes.logins import PROBE
-from tests.unit.probes.accidents import (
-    HTML,
-    assert_bad_answers_are_no_facts,
-    assert_bearable,
-    recorded,
-    recorded_facts,
-    spoiled,
-)
 from tests.unit.probes.asking import SHELLS, answer_of, ask, only, tool
+from tests.unit.probes.broken_tools import HTML, assert_bad_answers_are_no_facts, recorded, recorded_facts
+from tests.unit.probes.spoiling import complaints, spoiled
 
 OWN = "4711 (sh (x) y) S 4700 4711 4700 {tty} 4711 4194304 0 0\n"
 NO_TERMINAL = OWN.format(tty=0)
@@ -118,4 +112,4 @@ def test_it_can_be_asked_here(shell: list[str]) -> None:
 
 @given(spoiled([text.encode() for text in RECORDINGS]))
 def test_a_spoiled_recording_is_refused_at_worst(recording: bytes) -> None:
-    assert_bearable(PROBE, recording)
+    assert complaints(PROBE, recording) == []

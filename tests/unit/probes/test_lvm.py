@@ -12,7 +12,7 @@ from maintops.probes.conformance import reading_complaints
 from maintops.probes.lvm import PROBE, recording
 from tests.contract.samples_storage import LVM, group, lvm_report, parted, volume
 from tests.unit.probes.asking import SHELLS, ask, tool
-from tests.unit.probes.spoiling import spoiled_complaints, spoiling
+from tests.unit.probes.spoiling import complaints, spoiled, spoiling
 
 
 def read(answer: Answer) -> Mapping[str | None, SubjectFacts]:
@@ -182,7 +182,7 @@ def test_a_line_that_is_too_long_is_none_of_the_table():
 @given(data=st.data())
 def test_spoiled_recordings_are_unreadable_at_worst(data: st.DataObject):
     wholes = [TABLES.encode(), lvm_report("lv", volume("a", "twi-aotz--")).encode(), lvm_report("vg", group()).encode()]
-    assert spoiled_complaints(PROBE, data, wholes) == []
+    assert complaints(PROBE, data.draw(spoiled(wholes))) == []
 
 
 @pytest.mark.parametrize("shell", SHELLS)

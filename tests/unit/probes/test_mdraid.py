@@ -13,7 +13,7 @@ from maintops.probes.conformance import reading_complaints
 from maintops.probes.mdraid import PROBE
 from tests.contract.samples import MDSTAT
 from tests.unit.probes.asking import SHELLS, ask, recording, recordings
-from tests.unit.probes.spoiling import recorded_bytes, spoiled_complaints, spoiling
+from tests.unit.probes.spoiling import complaints, recorded_bytes, spoiled, spoiling
 
 MDADM = frozenset({"states", "role", "events", "checksum_correct"})
 """What /proc/mdstat does not say."""
@@ -306,4 +306,4 @@ def test_a_device_says_its_part():
 @given(data=st.data())
 def test_spoiled_recordings_are_unreadable_at_worst(data: st.DataObject):
     wholes = [DETAIL.encode(), MDSTAT, *recorded_bytes("mdadm", ".out")]
-    assert spoiled_complaints(PROBE, data, wholes) == []
+    assert complaints(PROBE, data.draw(spoiled(wholes))) == []

@@ -14,7 +14,7 @@ from maintops.probes.conformance import reading_complaints
 from maintops.probes.megaraid import PROBE, recording
 from tests.contract.samples_storage import MEGARAID, NO_DRIVES, STORCLI_TEXT, parted, raid, raid_drives, storcli
 from tests.unit.probes.asking import SHELLS, ask, tool
-from tests.unit.probes.spoiling import spoiled_complaints, spoiling
+from tests.unit.probes.spoiling import complaints, spoiled, spoiling
 
 
 def read(answer: Answer) -> Mapping[str | None, SubjectFacts]:
@@ -201,7 +201,7 @@ def test_other_output_is_unreadable(text: str):
 @given(data=st.data())
 def test_spoiled_recordings_are_unreadable_at_worst(data: st.DataObject):
     wholes = [STORCLI_TEXT, storcli(raid()).encode(), storcli(raid_drives()).encode()]
-    assert spoiled_complaints(PROBE, data, wholes) == []
+    assert complaints(PROBE, data.draw(spoiled(wholes))) == []
 
 
 @pytest.mark.parametrize("shell", SHELLS)

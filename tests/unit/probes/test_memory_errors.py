@@ -11,7 +11,7 @@ from maintops.domain.answers import Answer, Measured, NotMeasured, SubjectFacts,
 from maintops.probes.memory_errors import PROBE, recording
 from tests.contract.samples_chassis import MEMORY
 from tests.unit.probes.asking import SHELLS, ask
-from tests.unit.probes.damage import complaints, damaging, spoilt
+from tests.unit.probes.spoiling import complaints, spoiled, spoiling
 
 ROOT = "/sys/devices/system/edac/mc/"
 FILES = f"""\
@@ -130,8 +130,8 @@ def test_a_recording_of_something_else_is_refused() -> None:
         recording(b"<html>No</html>\n")
 
 
-@damaging
-@given(spoilt([FILES.encode(), UTIL.encode(), SUMMARY.encode(), COUNT.encode(), MEMORY]))
+@spoiling
+@given(spoiled([FILES.encode(), UTIL.encode(), SUMMARY.encode(), COUNT.encode(), MEMORY]))
 def test_what_is_spoilt_is_unreadable_at_worst(output: bytes) -> None:
     assert complaints(PROBE, output) == []
 

@@ -11,7 +11,7 @@ from maintops.domain.answers import Answer, Measured, NotMeasured, SubjectFacts,
 from maintops.probes.network_ports import COUNTERS, PROBE, recording
 from tests.contract.samples_chassis import PORTS
 from tests.unit.probes.asking import SHELLS, answer_of, ask, tool
-from tests.unit.probes.damage import complaints, damaging, spoilt
+from tests.unit.probes.spoiling import complaints, spoiled, spoiling
 
 SETTINGS = """\
 Settings for eth0:
@@ -215,8 +215,8 @@ def test_a_recording_of_something_else_is_refused() -> None:
         recording(b"<html>No</html>\n")
 
 
-@damaging
-@given(spoilt([SETTINGS.encode(), DOWN.encode(), SFP.encode(), DRIVER.encode(), PORTS]))
+@spoiling
+@given(spoiled([SETTINGS.encode(), DOWN.encode(), SFP.encode(), DRIVER.encode(), PORTS]))
 def test_what_is_spoilt_is_unreadable_at_worst(output: bytes) -> None:
     assert complaints(PROBE, output) == []
 

@@ -4,8 +4,8 @@ import pytest
 
 from maintops.domain.answers import Answer, NotMeasured, UnreadableAnswer
 from maintops.probes.numa import PROBE
-from tests.unit.probes.accidents import assert_bad_answers_are_no_facts
 from tests.unit.probes.asking import SHELLS, answer_of, ask, only
+from tests.unit.probes.broken_tools import assert_bad_answers_are_no_facts
 
 NODE = "/sys/devices/system/node"
 ONE = f"{NODE}/node0/cpulist:0-3\n{NODE}/node0/numastat:numa_hit 900\n{NODE}/node0/numastat:numa_miss 0\n"

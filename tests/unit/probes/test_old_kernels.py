@@ -6,8 +6,8 @@ import pytest
 
 from maintops.domain.answers import Answer, NotMeasured, UnreadableAnswer
 from maintops.probes.old_kernels import PROBE
-from tests.unit.probes.accidents import HTML, assert_bad_answers_are_no_facts
 from tests.unit.probes.asking import SHELLS, answer_of, ask, only
+from tests.unit.probes.broken_tools import HTML, assert_bad_answers_are_no_facts
 
 DEBIAN = "".join(
     f"8000000 /boot/vmlinuz-6.1.0-{build}-amd64\n30000000 /boot/initrd.img-6.1.0-{build}-amd64\n"

@@ -7,8 +7,8 @@ import pytest
 
 from maintops.domain.answers import Answer, NotMeasured, UnreadableAnswer
 from maintops.probes.package_locks import PROBE
-from tests.unit.probes.accidents import assert_bad_answers_are_no_facts
 from tests.unit.probes.asking import SHELLS, answer_of, ask, only
+from tests.unit.probes.broken_tools import assert_bad_answers_are_no_facts
 
 FILES = "131074 /var/lib/dpkg/lock-frontend\n131075 /var/lib/dpkg/lock\n140000 /var/lib/apt/lists/lock\n"
 LOCKS = """\

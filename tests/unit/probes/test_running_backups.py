@@ -5,8 +5,8 @@ import pytest
 from maintops.domain.answers import NotMeasured, Skipped
 from maintops.probes.conformance import default_parameters
 from maintops.probes.running_backups import PROBE
-from tests.unit.probes.accidents import assert_bad_answers_are_no_facts
 from tests.unit.probes.asking import SHELLS, answer_of, ask, only
+from tests.unit.probes.broken_tools import assert_bad_answers_are_no_facts
 
 
 def test_backups_that_run_are_named_with_their_numbers() -> None:

@@ -15,7 +15,7 @@ from maintops.domain.answers import Answer, Measured, NotMeasured, SubjectFacts,
 from maintops.probes.conformance import reading_complaints
 from maintops.probes.smart import PROBE
 from tests.contract.samples import DISKS
-from tests.unit.probes.spoiling import recorded_bytes, spoiled_complaints, spoiling
+from tests.unit.probes.spoiling import complaints, recorded_bytes, spoiled, spoiling
 from tests.unit.probes.test_smart import BANNER, NVME, TEXT, answer, ata, disk, subjects
 
 RECORDED = Path(__file__).parents[3].parent / "shared" / "data"
@@ -150,7 +150,7 @@ def test_what_recordings_say(name: str, facts: Mapping[str, Any]):
 def test_spoiled_recordings_are_unreadable_at_worst(data: st.DataObject):
     own = [TEXT.encode(), json.dumps(NVME).encode(), b"/dev/sda -d sat # /dev/sda [SAT], ATA device\n"]
     others = [*recorded_bytes("smartctl-json", ".json"), *recorded_bytes("smartctl-text", "v1")]
-    assert spoiled_complaints(PROBE, data, own + others) == []
+    assert complaints(PROBE, data.draw(spoiled(own + others))) == []
 
 
 def test_a_tool_that_crashes_or_prints_a_web_page_gives_no_value():

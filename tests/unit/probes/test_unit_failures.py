@@ -7,8 +7,9 @@ from hypothesis import given
 
 from maintops.domain.answers import Answer, Measured, NotMeasured, Skipped, UnreadableAnswer
 from maintops.probes.unit_failures import PROBE
-from tests.unit.probes.accidents import HTML, assert_bad_answers_are_no_facts, assert_bearable, recorded, spoiled
 from tests.unit.probes.asking import SHELLS, ask, tool
+from tests.unit.probes.broken_tools import HTML, assert_bad_answers_are_no_facts, recorded
+from tests.unit.probes.spoiling import complaints, spoiled
 
 JOURNAL = """\
 Mar 01 02:00:01 web1 systemd[1]: backup.service: Main process exited, code=exited, status=1/FAILURE
@@ -75,4 +76,4 @@ def test_the_server_counts(shell: list[str], tmp_path: Path) -> None:
 
 @given(spoiled([JOURNAL.encode(), OLDER.encode()]))
 def test_a_spoiled_recording_is_refused_at_worst(recording: bytes) -> None:
-    assert_bearable(PROBE, recording)
+    assert complaints(PROBE, recording) == []

@@ -14,7 +14,7 @@ from maintops.probes.conformance import reading_complaints
 from maintops.probes.zfs_pools import PROBE, recording
 from tests.contract.samples_storage import ZFS, ZPOOL_LIST, ZPOOL_STATUS, parted
 from tests.unit.probes.asking import SHELLS, ask, tool
-from tests.unit.probes.spoiling import spoiled_complaints, spoiling
+from tests.unit.probes.spoiling import complaints, spoiled, spoiling
 
 
 def read(answer: Answer) -> Mapping[str | None, SubjectFacts]:
@@ -225,7 +225,7 @@ def test_a_recording_of_something_else_is_refused(output: bytes):
 @given(data=st.data())
 def test_spoiled_recordings_are_unreadable_at_worst(data: st.DataObject):
     wholes = [ZPOOL_STATUS.encode(), TABLE.encode(), ZPOOL_LIST.encode(), json.dumps(JSON).encode()]
-    assert spoiled_complaints(PROBE, data, wholes) == []
+    assert complaints(PROBE, data.draw(spoiled(wholes))) == []
 
 
 @pytest.mark.parametrize("shell", SHELLS)

@@ -1,38 +1,12 @@
-"""What a recording may have gone through before somebody reads it: cut, in another order, letters changed."""
+"""What a probe reads out of recordings, and out of the answers of tools that broke."""
 
 from __future__ import annotations
 
-from hypothesis import strategies as st
-
 from maintops.domain.answers import Answer, Measured, NotMeasured, Skipped, UnreadableAnswer
-from maintops.probes.conformance import default_parameters, reading_complaints
+from maintops.probes.conformance import default_parameters
 from maintops.probes.contract import Probe
 
 HTML = b"<!DOCTYPE html>\n<html><head><title>403 Forbidden</title></head>\n<body>No.</body></html>\n"
-_BITS = st.sampled_from([b"", b"0", b"-1", b"9" * 30, b":", b"=", b" ", b"\n", b"\0", b"\xff", b"(", b"None", b"\t"])
-
-
-@st.composite
-def spoiled(draw: st.DrawFn, recordings: list[bytes]) -> bytes:
-    """One of the recordings after some accidents."""
-    whole = draw(st.sampled_from(recordings))
-    if draw(st.booleans()):
-        whole = b"\n".join(draw(st.permutations(whole.split(b"\n")[:60])))
-    changed = bytearray(whole)
-    for _ in range(draw(st.integers(0, 4))):
-        place = draw(st.integers(0, len(changed)))
-        changed[place : place + draw(st.integers(0, 5))] = draw(_BITS)
-    return bytes(changed[: draw(st.integers(0, len(changed)))]) if draw(st.booleans()) else bytes(changed)
-
-
-def assert_bearable(probe: Probe, recording: bytes) -> None:
-    """A recording gives a reading that keeps the contract, or is refused: nothing else ever comes out of it."""
-    assert probe.recording is not None
-    try:
-        answer = probe.recording(recording)
-    except UnreadableAnswer:
-        return
-    assert reading_complaints(probe, answer) == []
 
 
 def recorded(probe: Probe, text: str) -> Measured | NotMeasured | Skipped:

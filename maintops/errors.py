@@ -53,3 +53,13 @@ class NothingSelected(MaintopsError):
 
 class StoreError(MaintopsError):
     """The database cannot be used."""
+
+
+class NotNow(MaintopsError):
+    """It cannot be done now: another run is at work, changes are held, or the window is closed."""
+
+    exit_code = 75
+
+
+class Locked(NotNow):
+    """Another run is changing the same servers."""

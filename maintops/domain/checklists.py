@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from maintops.domain.changes import NO_POLICY, ChangePolicy, ChangeStep
 from maintops.domain.outcomes import Severity
 
 DEFAULT_TIMEOUT = 20.0
@@ -78,7 +79,8 @@ class StepReading:
 class Step:
     """One item that a person carries out. `manual` says how. It is answered by a number (`reading`) or by one of
     `choices`; `evidence` names what must come with the answer (photo or file). `rules` judge the facts `choice`,
-    `reading` and `note`."""
+    `reading` and `note`. In a run that changes servers `precheck` and `postcheck` are the checks that must pass before
+    and after it; `rollback` says how a person takes it back, `irreversible` that nobody can."""
 
     id: str
     title: str
@@ -90,6 +92,10 @@ class Step:
     reading: StepReading | None = None
     evidence: str | None = None
     rules: tuple[Rule, ...] = ()
+    precheck: tuple[str, ...] = ()
+    postcheck: tuple[str, ...] = ()
+    rollback: str = ""
+    irreversible: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,7 +117,8 @@ class Cadence:
 class Checklist:
     """`version` is the SHA-256 of the file it was read from (hex; where it includes others, of all of their versions);
     `file` its path; `parameters` the defaults; `item` the code of the service item. `includes` names the checklists
-    whose checks and steps come first in its own."""
+    whose checks and steps come first in its own. `changes` are the steps that change servers, `change` how that is
+    done, `order` the ids of all steps, by hand and by machine, as they are written."""
 
     name: str
     title: str
@@ -125,8 +132,18 @@ class Checklist:
     file: str = ""
     item: str = ""
     includes: tuple[str, ...] = ()
+    changes: tuple[ChangeStep, ...] = ()
+    change: ChangePolicy = NO_POLICY
+    order: tuple[str, ...] = ()
 
     @property
     def items(self) -> tuple[Check | Step, ...]:
-        """Its checks, and behind them its steps."""
+        """What only observes and asks: its checks, and behind them its steps by hand."""
         return (*self.checks, *self.steps)
+
+    @property
+    def sequence(self) -> tuple[Step | ChangeStep, ...]:
+        """Its steps, by hand and by machine, in the order in which they are carried out."""
+        every: tuple[Step | ChangeStep, ...] = (*self.steps, *self.changes)
+        found = {one.id: one for one in every}
+        return tuple(found[id] for id in self.order)

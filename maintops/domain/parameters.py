@@ -16,7 +16,9 @@ BMC = ("address", "user", "password", "verify", "ipmi_port", "interface", "ciphe
 """The inventory variables `maintops_bmc_…` that speak of a management controller."""
 
 RESERVED = frozenset(
-    {"criticality", "in_service", "customer", "site", "roles", "group", "depends_on"} | {f"bmc_{name}" for name in BMC}
+    {"criticality", "in_service", "customer", "site", "roles", "group", "max_unavailable", "depends_on", "runs_on"}
+    | {"console"}
+    | {f"bmc_{name}" for name in BMC}
 )
 """Names whose `maintops_…` variables say something about the server itself."""
 

@@ -12,9 +12,18 @@ from maintops.domain.answers import Answer
 from maintops.domain.baselines import Baseline
 from maintops.domain.findings import Finding, FindingState
 from maintops.domain.followups import FollowUp
+from maintops.domain.holds import Approval, Hold
 from maintops.domain.outcomes import Severity
 from maintops.domain.records import ServiceRecord
-from maintops.domain.runs import Event, Progressed, Run, RunEnded, RunPlanned
+from maintops.domain.runs import (
+    ChangeEvent,
+    Event,
+    Progressed,
+    Resumed,
+    Run,
+    RunEnded,
+    RunPlanned,
+)
 from maintops.domain.servers import Server
 from maintops.domain.steps import StepAnswer
 from maintops.domain.trends import Points
@@ -146,6 +155,60 @@ class Preview:
     failure: Failure | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class Deed:
+    """What a step does to servers: Ansible content, or a function `/absolute/file.py:name` over Fabric. `variables` are
+    given to all servers, `own` to each one by its name. `folder` is where roles and collections are looked for."""
+
+    playbook: str | None = None
+    role: str | None = None
+    tasks: tuple[Mapping[str, Any], ...] = ()
+    fabric: str | None = None
+    folder: str = ""
+    become: bool | None = None
+    variables: Mapping[str, Any] = field(default_factory=dict)
+    own: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Done:
+    """What became of a deed on one server. `failure` None: it was done to its end. FailureKind.UNREACHABLE: nothing
+    was begun, or the connection was gone when it was to go on (`blind`: something was begun). BROKEN, STOPPED,
+    OVERTIME: how far it got nobody knows. UNUSABLE: it failed, or cannot be run at all. `tasks` are what was done, as
+    far as known; no task at all of Ansible content that was to be done on the server is a failure of its own."""
+
+    server: str
+    failure: Failure | None = None
+    tasks: tuple[Previewed, ...] = ()
+
+
+class Doer(Protocol):
+    """Carries out what changes servers."""
+
+    def do(
+        self, deed: Deed, servers: Sequence[Server], *, forks: int, timeout: float, stop: Stop
+    ) -> Iterator[Done | Pulse]:
+        """Yields one Done per server, whatever happens, as early as it is known; a Pulse at least every 30 seconds in
+        between. `timeout` (seconds) is for a server; `stop` cuts off what is in flight."""
+
+
+@dataclass(frozen=True, slots=True)
+class Commanded:
+    """How a command on the controller ended: its exit status (None: it did not end in time or was cut off) and the end
+    of what it printed, for people."""
+
+    status: int | None
+    printed: str
+
+
+class Commander(Protocol):
+    """Runs commands of sh on the controller."""
+
+    def command(self, text: str, environment: Mapping[str, str], timeout: float, stop: Stop) -> Commanded:
+        """Runs one command in a session of its own with a minimal environment and the variables given, kills all of it
+        at its timeout (seconds) or when `stop` gives a reason, and keeps at most the last 4 000 characters."""
+
+
 class Previewer(Protocol):
     """Runs Ansible content in check mode: nothing is changed."""
 
@@ -216,10 +279,29 @@ class Store(Protocol):
     """
 
     def begin(self, planned: RunPlanned) -> None:
-        """Writes a run down before its first connection."""
+        """Writes a run down before its first connection. One that changes servers is refused (maintops.errors.Locked,
+        naming run, server, who, where and since when) where another run that changes one of them is still running:
+        whichever of two begins first has them."""
 
-    def append(self, run: str, event: Progressed | RunEnded | StepAnswer) -> None:
-        """Appends an event. A run that has ended takes only the answers of persons: other events are dropped."""
+    def resume(self, run: str, resumed: Resumed) -> None:
+        """A run that has ended goes on: its state is running again. Refused (Locked) as `begin` is, and where the run
+        itself is running."""
+
+    def append(self, run: str, *events: Progressed | RunEnded | StepAnswer | ChangeEvent) -> None:
+        """Appends events, all or none. A run that has ended takes only those in `AFTERWARDS` (maintops.domain.runs):
+        others are dropped."""
+
+    def keep_approval(self, approval: Approval) -> None:
+        """Keeps an approval of a plan. Those before it stay."""
+
+    def approvals(self, plan: str) -> list[Approval]:
+        """The approvals of a plan, by its hash; the newest first."""
+
+    def keep_hold(self, hold: Hold) -> None:
+        """Keeps that changes are held, or that a hold is lifted (a later one of the same id)."""
+
+    def holds(self) -> list[Hold]:
+        """The holds that nobody has lifted, the newest first; expired ones too."""
 
     def commit(
         self, run: str, record: str, server: str, judge: Callable[[Memory], Verdict], answer: bytes, at: datetime

@@ -14,10 +14,12 @@ from maintops.domain.steps import StepAnswer
 
 class RunState(StrEnum):
     """`finished`: every server had its turn or its deadline; `cancelled`: a person stopped it; `interrupted`: the
-    process that carried it out died. The diagram is in docs/states.md."""
+    process that carried it out died; `held`: a changing run that stopped itself with servers left, each named in its
+    record. The diagram is in docs/states.md."""
 
     RUNNING = "running"
     FINISHED = "finished"
+    HELD = "held"
     CANCELLED = "cancelled"
     INTERRUPTED = "interrupted"
 
@@ -53,7 +55,9 @@ class RunPlanned:
     """The first event: everything that the run set out to do.
 
     `checks` are the ids of checks and steps planned for every server, `titles` their titles in the same order; `item`
-    is the service item's code, `file` where the checklist was read from.
+    is the service item's code, `file` where the checklist was read from. A run that changes servers names its `plan`
+    (the SHA-256 under which its text is kept as evidence), why it was an `emergency`, and the run that it undoes
+    (`of`).
     """
 
     run: str
@@ -69,6 +73,14 @@ class RunPlanned:
     titles: tuple[str, ...] = ()
     item: str = ""
     file: str = ""
+    plan: str = ""
+    emergency: str = ""
+    of: str = ""
+
+    @property
+    def changes(self) -> bool:
+        """Whether this run changes servers: while it runs, no other run may change them."""
+        return bool(self.plan)
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,7 +112,99 @@ class RunEnded:
     at: datetime
 
 
-Event = RunPlanned | ServerAnswered | Progressed | RunEnded | StepAnswer
+@dataclass(frozen=True, slots=True)
+class StageBegan:
+    """A changing run is about to do something on a server. Written before it is begun: a stage that began and did not
+    end is mid-flight. `facts` is what must be known to find out later whether it was done."""
+
+    server: str
+    stage: str
+    at: datetime
+    facts: Mapping[str, Any] = field(default_factory=dict)
+
+
+class StageResult(StrEnum):
+    """What became of a stage. `unknown`: it may have been done or not; `waiting`: for a person; `skipped`: there was
+    nothing to do."""
+
+    OK = "ok"
+    SKIPPED = "skipped"
+    FAILED = "failed"
+    UNREACHABLE = "unreachable"
+    UNKNOWN = "unknown"
+    WAITING = "waiting"
+
+
+@dataclass(frozen=True, slots=True)
+class StageEnded:
+    """What became of a stage on a server; `message` is for people."""
+
+    server: str
+    stage: str
+    result: StageResult
+    message: str
+    at: datetime
+    facts: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Waved:
+    """A wave (from 1) began, passed its gate, or was stopped: `state` is began, passed or stopped."""
+
+    number: int
+    state: str
+    message: str
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Owed:
+    """From now on somebody owes a server something (`duty`: unsilence, undrain, delete-snapshot): written down before
+    what makes it owed is begun. `command` pays it, on `on` (controller, server), within `timeout` seconds."""
+
+    server: str
+    duty: str
+    command: str
+    on: str
+    timeout: float
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Settled:
+    """A duty was paid; `by` whom and `message` how."""
+
+    server: str
+    duty: str
+    by: str
+    message: str
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Remarked:
+    """Something that belongs on record: a lock that was broken, an emergency, a clock that jumped."""
+
+    message: str
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Resumed:
+    """A run that had ended goes on, carried out by another process."""
+
+    owner: Owner
+    by: str
+    at: datetime
+
+
+ChangeEvent = StageBegan | StageEnded | Waved | Owed | Settled | Remarked
+"""What only changing runs write."""
+
+Event = RunPlanned | ServerAnswered | Progressed | RunEnded | StepAnswer | ChangeEvent | Resumed
+
+AFTERWARDS = (StepAnswer, Owed, Settled, Remarked)
+"""The events that a run takes also when it has ended."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,6 +220,12 @@ class Run:
     ended: datetime | None = None
     reason: str = ""
     steps: Mapping[tuple[str, str], StepAnswer] = field(default_factory=dict)
+    resumed: Resumed | None = None
+
+    @property
+    def owner(self) -> Owner:
+        """The process that carries it out, or did last."""
+        return self.resumed.owner if self.resumed is not None else self.planned.owner
 
     @property
     def id(self) -> str:
@@ -131,7 +241,7 @@ class Run:
 def fold(events: Iterable[Event]) -> Run:
     """The run that a journal tells of. Raises ValueError where the journal does not begin with RunPlanned.
 
-    Of what follows the first RunEnded only the answers of persons count: a run ends once.
+    Of what follows a RunEnded only the answers of persons count, until somebody resumes the run.
     """
     journal = iter(events)
     first = next(journal, None)
@@ -141,10 +251,13 @@ def fold(events: Iterable[Event]) -> Run:
     steps: dict[tuple[str, str], StepAnswer] = {}
     ended: RunEnded | None = None
     progress: Progressed | None = None
+    resumed: Resumed | None = None
     last = first.at
     for event in journal:
         if isinstance(event, StepAnswer):
             steps[event.server, event.step] = event
+        if isinstance(event, Resumed):
+            ended, resumed = None, event
         if ended is not None:
             continue
         last = event.at
@@ -155,5 +268,5 @@ def fold(events: Iterable[Event]) -> Run:
         elif isinstance(event, RunEnded):
             ended = event
     if ended is not None:
-        return Run(first, ended.state, records, progress, last, ended.at, ended.reason, steps)
-    return Run(first, RunState.RUNNING, records, progress, last, steps=steps)
+        return Run(first, ended.state, records, progress, last, ended.at, ended.reason, steps, resumed)
+    return Run(first, RunState.RUNNING, records, progress, last, steps=steps, resumed=resumed)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from types import MappingProxyType
 
-from maintops.domain.answers import Reading, Skipped
+from maintops.domain.answers import Reading
 from maintops.domain.outcomes import Cell, FailOn, Outcome, exit_code
 from maintops.domain.ports import (
     Clock,
@@ -28,8 +28,8 @@ from maintops.domain.records import ServiceRecord
 from maintops.domain.runs import Owner, Progressed, ServerAnswered
 from maintops.domain.steps import reading_of
 from maintops.workflow.judging import judge_server
-from maintops.workflow.planning import BMC_ADDRESS, Plan, ServerPlan
-from maintops.workflow.reading import ServerReading, read_delivery, read_preview, read_told
+from maintops.workflow.planning import Plan, ServerPlan
+from maintops.workflow.reading import ServerReading, inquired, read_delivery, read_preview, unasked
 from maintops.workflow.sameness import Machines
 
 SIGN_OF_LIFE = timedelta(seconds=30)
@@ -89,7 +89,7 @@ class Keeper:
         """Keeps one server's record. `delivery` is None where its runner brought nothing; `stopped` says why. `told` is
         what its management controller said, by check."""
         if delivery is None and planned.asking.scripts:
-            read = _unasked(planned, stopped)
+            read = unasked(planned, stopped)
         else:
             read = read_delivery(planned, self._plan.checks, delivery)
         readings: dict[str, Reading | Cell] = dict(read.readings)
@@ -97,7 +97,7 @@ class Keeper:
             split = not self._checks[check].check.rules
             readings[check] = read_preview(check, servers.get(planned.server.name), stopped, split=split)
         for one in planned.asking.inquiries:
-            readings[one.check] = self._inquired(planned, one.check, told.get(one.check), stopped)
+            readings[one.check] = inquired(planned, told.get(one.check), stopped, self._checks[one.check])
         for plan in self._steps:
             readings[plan.check.id] = self._step(planned, plan.check.id)
         draft = self._draft(planned, delivery, read)
@@ -114,11 +114,6 @@ class Keeper:
     def _step(self, planned: ServerPlan, step: str) -> Reading | Cell:
         answer = self._plan.answers.get((planned.server.name, step))
         return reading_of(answer) if answer is not None else Cell(step, None, Outcome.NOT_REACHED, message=WAITS)
-
-    def _inquired(self, planned: ServerPlan, check: str, told: Told | None, stopped: str | None) -> Reading | Cell:
-        if not planned.has_bmc:
-            return Skipped(f"the inventory names no management controller of this server ({BMC_ADDRESS})")
-        return read_told(planned, self._checks[check], told, stopped)
 
     def _draft(self, planned: ServerPlan, delivery: Delivery | None, read: ServerReading) -> ServiceRecord:
         now = self._crew.clock()
@@ -151,14 +146,3 @@ class Keeper:
             self.codes[fail_on] |= exit_code(record.cells, fail_on)
         event = ServerAnswered(record.server, record.id, record.outcome, self._signed)
         tell(self._crew.observers, event, record)
-
-
-def _unasked(planned: ServerPlan, stopped: str | None) -> ServerReading:
-    outcome = Outcome.NOT_REACHED if stopped else Outcome.UNKNOWN
-    why = stopped or f"the {planned.engine} engine brought no answer and no reason"
-    readings: dict[str, Reading | Cell] = {
-        check: Cell(check, None, outcome, message=why) for check in planned.asking.answers
-    }
-    for check, told in planned.asking.skipped.items():
-        readings[check] = Cell(check, None, Outcome.SKIPPED, message=told)
-    return ServerReading(readings, None, (why,))

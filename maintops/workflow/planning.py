@@ -132,7 +132,7 @@ def plan_run(
     """Everything that a run will ask. Raises UsageError for what could only go wrong later, NothingSelected for an
     empty selection."""
     chosen = select_items(checklist, tags)
-    checks = _followed(plan_step(one) if isinstance(one, Step) else plan_check(one, catalogue) for one in chosen)
+    checks = followed(plan_step(one) if isinstance(one, Step) else plan_check(one, catalogue) for one in chosen)
     if not servers:
         raise NothingSelected()
     engines = choose_engines(servers, runners, engine)
@@ -140,7 +140,7 @@ def plan_run(
     askings: dict[str, Asking] = {}
     planned = []
     for index, (server, (name, why)) in enumerate(zip(servers, engines, strict=True), start=1):
-        asking = _asking(checklist, checks, server, askings)
+        asking = asking_of(checklist, checks, server, askings)
         if asking.inquiries and BMC_ADDRESS in server.variables and (problem := bmc_refusal(server)) is not None:
             raise UsageError(f"server {server.name}: {problem}")
         planned.append(ServerPlan(server, record_id(run, index), name, why, asking))
@@ -149,7 +149,7 @@ def plan_run(
     )
 
 
-def _followed(plans: Iterable[CheckPlan]) -> tuple[CheckPlan, ...]:
+def followed(plans: Iterable[CheckPlan]) -> tuple[CheckPlan, ...]:
     """Checks that look at the same subjects from several sides know the first of them: what is gone is missed once."""
     first: dict[str, str] = {}
     found = []
@@ -218,7 +218,8 @@ def _first(server: Server, runners: Sequence[Runner]) -> tuple[str, str]:
     raise UsageError(f"no engine can ask {server.name}: {'; '.join(reasons)}")
 
 
-def _asking(checklist: Checklist, checks: Sequence[CheckPlan], server: Server, shared: dict[str, Asking]) -> Asking:
+def asking_of(checklist: Checklist, checks: Sequence[CheckPlan], server: Server, shared: dict[str, Asking]) -> Asking:
+    """What some checks ask of a server. `shared` holds what was compiled already, for the same checks."""
     values = checklist_parameters(checklist, server)
     become = inventory_become(server)
     key = json.dumps([values, become], sort_keys=True)

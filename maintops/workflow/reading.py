@@ -12,7 +12,7 @@ from maintops.domain.durations import spoken
 from maintops.domain.outcomes import Cell, Outcome, Severity
 from maintops.domain.ports import Delivery, Failure, FailureKind, Preview, Previewed, Reply, Told
 from maintops.script.reading import Header, Heard, hear
-from maintops.workflow.planning import CheckPlan, ServerPlan
+from maintops.workflow.planning import BMC_ADDRESS, CheckPlan, ServerPlan
 
 _LONGEST_DIFF = 4000
 
@@ -99,6 +99,25 @@ def read_told(plan: ServerPlan, check: CheckPlan, told: Told | None, stopped: st
     if told.failure is None:
         return Cell(id, None, Outcome.UNKNOWN, message="its management controller gave neither an answer nor a reason")
     return Cell(id, None, _BEGUN[told.failure.kind], message=told.failure.why)
+
+
+def inquired(planned: ServerPlan, told: Told | None, stopped: str | None, check: CheckPlan) -> Reading | Cell:
+    """What a server's management controller said to a check."""
+    if not planned.has_bmc:
+        return Skipped(f"the inventory names no management controller of this server ({BMC_ADDRESS})")
+    return read_told(planned, check, told, stopped)
+
+
+def unasked(planned: ServerPlan, stopped: str | None) -> ServerReading:
+    """What is known of a server that no engine brought anything of: why."""
+    outcome = Outcome.NOT_REACHED if stopped else Outcome.UNKNOWN
+    why = stopped or f"the {planned.engine} engine brought no answer and no reason"
+    readings: dict[str, Reading | Cell] = {
+        check: Cell(check, None, outcome, message=why) for check in planned.asking.answers
+    }
+    for check, told in planned.asking.skipped.items():
+        readings[check] = Cell(check, None, Outcome.SKIPPED, message=told)
+    return ServerReading(readings, None, (why,))
 
 
 def _reading(check: CheckPlan, answer: Answer, parameters: Mapping[str, object]) -> Reading | Cell:

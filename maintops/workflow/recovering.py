@@ -15,7 +15,7 @@ WHY = "maintops died before this server's answer was kept"
 
 def recover(store: Store, dead: Callable[[Owner], bool], now: datetime) -> list[Run]:
     """Ends every run whose owner is dead; returns them. Safe to be done by two processes at once."""
-    runs = [run for run in store.runs(unfinished=True) if dead(run.planned.owner)]
+    runs = [run for run in store.runs(unfinished=True) if dead(run.owner)]
     return [interrupt(store, run, now) for run in runs]
 
 

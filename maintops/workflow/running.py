@@ -5,7 +5,7 @@ Durable before shown: a run is in the store before its first connection, a serve
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -13,12 +13,12 @@ from typing import Any
 
 from maintops.domain.checklists import Checklist
 from maintops.domain.outcomes import FailOn
-from maintops.domain.ports import Content, Delivery, Preview, Pulse, Told, tell
+from maintops.domain.ports import Content, Preview, Pulse, tell
 from maintops.domain.runs import PlannedServer, Run, RunEnded, RunPlanned, RunState
 from maintops.errors import StoreError
 from maintops.workflow.keeping import Crew, Keeper, Previews
-from maintops.workflow.merging import merged
-from maintops.workflow.planning import CheckPlan, Plan, ServerPlan
+from maintops.workflow.observing import Half, arriving
+from maintops.workflow.planning import CheckPlan, Plan
 from maintops.workflow.recovering import interrupt
 from maintops.workflow.stopping import Stopping
 
@@ -66,8 +66,8 @@ def carry_out(plan: Plan, crew: Crew, orders: Orders) -> RunResult:
 def _ask_everyone(plan: Plan, crew: Crew, orders: Orders) -> Mapping[FailOn, int]:
     keeper = Keeper(plan, crew, orders.engineer)
     previews = _preview(plan, crew, orders, keeper)
-    left = {one.server.name: _Half(one) for one in plan.servers}
-    for item in _arriving(plan, crew, orders, keeper):
+    left = {one.server.name: Half(one) for one in plan.servers}
+    for item in arriving(plan, crew, orders.forks, orders.stopping.reason, keeper.sign):
         half = left[item.server]
         half.take(item)
         if half.is_whole:
@@ -75,26 +75,6 @@ def _ask_everyone(plan: Plan, crew: Crew, orders: Orders) -> Mapping[FailOn, int
             del left[item.server]
     _fill(left, previews, orders, keeper)
     return keeper.codes
-
-
-@dataclass(slots=True)
-class _Half:
-    """What has come back of one server so far: its own answers, and those of its management controller."""
-
-    planned: ServerPlan
-    delivery: Delivery | None = None
-    told: dict[str, Told] = field(default_factory=dict)
-
-    def take(self, item: Delivery | Told) -> None:
-        if isinstance(item, Delivery):
-            self.delivery = item
-        else:
-            self.told[item.check] = item
-
-    @property
-    def is_whole(self) -> bool:
-        asked = bool(self.planned.asking.scripts)
-        return (self.delivery is not None or not asked) and len(self.told) == len(self.planned.inquiries)
 
 
 def _planned(plan: Plan, crew: Crew, orders: Orders) -> RunPlanned:
@@ -133,23 +113,6 @@ def _overridden(listed: Checklist, values: Mapping[str, Any]) -> Mapping[str, An
     return {name: value for name, value in values.items() if value != listed.parameters.get(name)}
 
 
-def _arriving(plan: Plan, crew: Crew, orders: Orders, keeper: Keeper) -> Iterator[Delivery | Told]:
-    """What every engine and every contact brings, as it arrives; signs of life are kept on the way."""
-    sources: list[Iterator[Delivery | Told | Pulse]] = []
-    inquiries = [one for planned in plan.servers for one in planned.inquiries]
-    if inquiries and crew.contact is not None:
-        sources.append(crew.contact.inquire(inquiries, forks=orders.forks, stop=orders.stopping.reason))
-    for name, runner in crew.runners.items():
-        trips = [one.trip for one in plan.servers if one.engine == name and one.asking.scripts]
-        if trips:
-            sources.append(runner.ask(trips, forks=orders.forks, stop=orders.stopping.reason))
-    for item in merged(sources):
-        if isinstance(item, Pulse):
-            keeper.sign(item)
-        else:
-            yield item
-
-
 def _preview(plan: Plan, crew: Crew, orders: Orders, keeper: Keeper) -> Previews:
     """Check id -> server -> what check mode said. These come first: a record is kept when all of it is there."""
     previews: dict[str, dict[str, Preview]] = {one.check.id: {} for one in plan.content}
@@ -173,7 +136,7 @@ def _content(plan: Plan, one: CheckPlan) -> Content:
     return Content(check.playbook, check.role, folder, check.become, dict(check.parameters))
 
 
-def _fill(left: Mapping[str, _Half], previews: Previews, orders: Orders, keeper: Keeper) -> None:
+def _fill(left: Mapping[str, Half], previews: Previews, orders: Orders, keeper: Keeper) -> None:
     """The servers that no runner delivered: asked nothing, not reached, or lost by their runner."""
     for half in left.values():
         keeper.keep(half.planned, half.delivery, previews, orders.stopping.reason(), half.told)

@@ -1,0 +1,23 @@
+"""Who says so: the login that a command ran under, and the name that its user claimed."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Identity:
+    """`login` is the operating system's (user@host), `name` what the person claimed with `--by`. Both are claims until
+    they are signed."""
+
+    login: str
+    name: str
+
+    def __str__(self) -> str:
+        return f"{self.name} ({self.login}, as claimed)"
+
+    def is_another(self, other: Identity, *, by_login: bool = False) -> bool:
+        """Whether two are different persons, as far as claims tell: their names differ; `by_login`: their logins do
+        too."""
+        names = self.name.strip().casefold() != other.name.strip().casefold()
+        return names and (not by_login or self.login != other.login)

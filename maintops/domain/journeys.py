@@ -1,0 +1,133 @@
+"""How far each server of a changing run has come: a fold over the run's journal."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from maintops.domain.runs import Event, Owed, Remarked, Settled, StageBegan, StageEnded, StageResult, Waved
+
+BEFORE, AFTER, END = "before", "after", "end"
+"""The stages that every server has beside its steps: what it was like before and after, and the end of all work."""
+
+DUTIES = {"silence": "unsilence", "drain": "undrain", "snapshot": "delete-snapshot"}
+"""What each hook makes owed."""
+
+PASSED = (StageResult.OK, StageResult.SKIPPED)
+LOST = (StageResult.FAILED, StageResult.UNREACHABLE, StageResult.UNKNOWN)
+"""What counts against the failure budget."""
+
+
+@dataclass(frozen=True, slots=True)
+class Journey:
+    """One server's. `ended` maps each stage to how it ended last, `begun` to what was written down when it began last.
+    `mid` is the stage that began and did not end."""
+
+    ended: Mapping[str, StageEnded] = field(default_factory=dict)
+    begun: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    mid: str = ""
+    owed: Mapping[str, Owed] = field(default_factory=dict)
+
+    def passed(self, stage: str) -> bool:
+        """Whether a stage is behind it."""
+        return stage in self.ended and self.ended[stage].result in PASSED
+
+    @property
+    def touched(self) -> bool:
+        """Whether anything was begun on it at all."""
+        return bool(self.begun)
+
+    @property
+    def is_over(self) -> bool:
+        """Whether all is done, its duties paid."""
+        return self.passed(END)
+
+    @property
+    def lost(self) -> StageEnded | None:
+        """The stage that went wrong, where one did and it was not made good since."""
+        return next((one for one in self.ended.values() if one.result in LOST), None)
+
+    @property
+    def failed(self) -> bool:
+        """Whether it went wrong in a way that is known: nothing more is done on it."""
+        return self.lost is not None and self.lost.result is StageResult.FAILED
+
+    @property
+    def counts(self) -> bool:
+        """Whether it counts against the failure budget."""
+        return self.lost is not None or bool(self.mid)
+
+
+@dataclass(frozen=True, slots=True)
+class Journal:
+    """What a changing run's events tell. `passed` are the numbers of waves behind their gate; `remarks` in order."""
+
+    servers: Mapping[str, Journey] = field(default_factory=dict)
+    passed: frozenset[int] = frozenset()
+    remarks: tuple[str, ...] = ()
+
+    def journey(self, server: str) -> Journey:
+        """A server's; that of an untouched one where nothing is known."""
+        return self.servers.get(server, Journey())
+
+
+class Book:
+    """The fold, event by event."""
+
+    def __init__(self, events: Iterable[Event] = ()) -> None:
+        self._drafts: dict[str, _Draft] = {}
+        self._passed: set[int] = set()
+        self._remarks: list[str] = []
+        for event in events:
+            self.take(event)
+
+    def take(self, event: Event) -> None:
+        """Goes on with one event."""
+        if isinstance(event, StageBegan | StageEnded | Owed | Settled):
+            self._drafts.setdefault(event.server, _Draft()).take(event)
+        elif isinstance(event, Waved) and event.state == "passed":
+            self._passed.add(event.number)
+        elif isinstance(event, Remarked):
+            self._remarks.append(event.message)
+
+    def journey(self, server: str) -> Journey:
+        """A server's as it is now."""
+        return self._drafts[server].journey() if server in self._drafts else Journey()
+
+    @property
+    def journal(self) -> Journal:
+        """All of it as it is now."""
+        servers = {name: one.journey() for name, one in self._drafts.items()}
+        return Journal(servers, frozenset(self._passed), tuple(self._remarks))
+
+
+def journal(events: Iterable[Event]) -> Journal:
+    """What a run's events tell."""
+    return Book(events).journal
+
+
+@dataclass(slots=True)
+class _Draft:
+    ended: dict[str, StageEnded] = field(default_factory=dict)
+    begun: dict[str, Mapping[str, Any]] = field(default_factory=dict)
+    mid: str = ""
+    owed: dict[str, Owed] = field(default_factory=dict)
+
+    def take(self, event: StageBegan | StageEnded | Owed | Settled) -> None:
+        match event:
+            case StageBegan():
+                self.begun[event.stage] = event.facts
+                self.ended.pop(event.stage, None)
+                self.mid = event.stage
+            case StageEnded():
+                self.ended[event.stage] = event
+                self.begun.setdefault(event.stage, {})
+                self.mid = "" if self.mid == event.stage else self.mid
+            case Owed():
+                self.owed[event.duty] = event
+            case Settled():
+                self.owed.pop(event.duty, None)
+
+    def journey(self) -> Journey:
+        return Journey(dict(self.ended), dict(self.begun), self.mid, dict(self.owed))

@@ -16,6 +16,9 @@ from maintops.errors import UsageError
 HostKeys = Literal["strict", "accept-new", "off"]
 HOST_KEYS = ("strict", "accept-new", "off")
 ENGINES = ("auto", "ssh", "ansible")
+APPROVERS = ("other-name", "other-login", "anyone")
+"""Who may approve a plan: somebody of another name than its author's, of another login as well, or anybody."""
+
 FAIL_ON = ("info", "warning", "critical", "never")
 
 FILE = "maintops.yml"
@@ -40,6 +43,8 @@ class Settings:
     connect_retries: int = 2
     vault_password_file: Path | None = None
     keep_answers_days: int = 7
+    approver: str = "other-name"
+    hold_file: Path = Path("hold")
     sources: Mapping[str, str] = field(default_factory=dict)
 
 
@@ -153,4 +158,6 @@ _READERS: Mapping[str, Reader] = {
     "connect_retries": _number(int, 0),
     "vault_password_file": _path,
     "keep_answers_days": _number(int, 0),
+    "approver": _choice(*APPROVERS),
+    "hold_file": _path,
 }

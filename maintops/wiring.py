@@ -21,6 +21,7 @@ from maintops.settings import FILE, Settings, Source, environment_source, settle
 if TYPE_CHECKING:
     from importlib.metadata import EntryPoint
 
+    from maintops.changes import Changes
     from maintops.domain.checklists import Checklist, Step
     from maintops.domain.followups import FollowUp
     from maintops.domain.ports import Clock, Contact, Observer, Runner, Store
@@ -31,12 +32,15 @@ if TYPE_CHECKING:
     from maintops.files.inventories import Asked
     from maintops.probes.catalogue import Catalogue
     from maintops.runners.ansible import AnsibleRunner
+    from maintops.runners.doing import Deeds
+    from maintops.runners.verifying import Ways
     from maintops.workflow.accepting import Accepted
     from maintops.workflow.continuing import Waiting
     from maintops.workflow.examining import Examined
     from maintops.workflow.probing import Captured
     from maintops.workflow.running import RunResult
     from maintops.workflow.stopping import Stopping
+    from maintops.workflow.verifying import Verified
 
 PROBES, PARSERS = "maintops.probes", "maintops.parsers"
 """The entry point groups of strangers' probes and parsers: each entry is a `Probe` or a `Parser`."""
@@ -121,6 +125,7 @@ class House:
             "inventory": (str(own),) if own.is_dir() else (),
             "checklists": (str(self.folder / "checklists"),),
             "database_url": f"sqlite:///{state / 'maintops.sqlite'}",
+            "hold_file": state / "hold",
         }
 
     # --- content -----------------------------------------------------------------------------------------------------
@@ -165,6 +170,12 @@ class House:
         """The inventory's servers that match an Ansible pattern. Raises UsageError for a limit that names nobody."""
         return self._ask(limit).matching(hosts)
 
+    def servers_and_everyone(self, limit: str | None, hosts: str) -> tuple[list[Server], list[Server]]:
+        """The servers that match, and all of the inventory's: the groups that they stand in are wider than a limit."""
+        asked, everything = self._ask(limit), self._ask(None) if limit is not None or hosts != "all" else None
+        servers = asked.matching(hosts)
+        return servers, everything.matching("all") if everything is not None else servers
+
     def _ask(self, limit: str | None) -> Asked:
         from maintops.files.inventories import ask
 
@@ -208,10 +219,11 @@ class House:
             connect_timeout=self.settings.connect_timeout,
             retries=self.settings.connect_retries,
         )
-        return {"ssh": ssh, "ansible": self._ansible}
+        return {"ssh": ssh, "ansible": self.ansible}
 
     @cached_property
-    def _ansible(self) -> AnsibleRunner:
+    def ansible(self) -> AnsibleRunner:
+        """The ansible engine: it asks, previews and does."""
         from maintops.runners.ansible import AnsibleRunner
 
         return AnsibleRunner(
@@ -260,19 +272,45 @@ class House:
         )
         if answers is not None:
             steps = {one.step.id: one.step for one in plan.checks if one.step is not None}
-            given = self._read_answers(answers, steps, [one.server.name for one in plan.servers])
+            given = self.read_answers(answers, steps, [one.server.name for one in plan.servers])
             plan = replace(plan, answers={(one.server, one.step): one for one in given})
         contact = self.contact if any(one.inquiries for one in plan.servers) else None
-        crew = Crew(self.store, runners, self._ansible, self.clock, this_process(), tuple(observers), contact)
+        crew = Crew(self.store, runners, self.ansible, self.clock, this_process(), tuple(observers), contact)
         orders = Orders(self.settings.forks, self.settings.by, stopping or Stopping(None, self.clock))
         self.store.prune_answers(self.clock() - timedelta(days=self.settings.keep_answers_days))
         return carry_out(plan, crew, orders)
 
-    def _read_answers(self, path: Path, steps: Mapping[str, Step], servers: Sequence[str]) -> list[StepAnswer]:
+    def read_answers(self, path: Path, steps: Mapping[str, Step], servers: Sequence[str]) -> list[StepAnswer]:
+        """The answers in a file to some steps on some servers."""
         from maintops.files.answers import Asked as Wanted
         from maintops.files.answers import read_answers
 
         return read_answers(path, Wanted(steps, servers, self.settings.by, self.clock()), self.store.keep_evidence)
+
+    @cached_property
+    def doer(self) -> Deeds:
+        """Who does what changes servers."""
+        from maintops.runners.doing import Deeds
+        from maintops.runners.fabric_tasks import FabricTasks
+
+        settings = self.settings
+        return Deeds(
+            self.ansible,
+            lambda: FabricTasks(
+                settings.known_hosts,
+                settings.host_keys,
+                self.clock,
+                settings.connect_timeout,
+                settings.connect_retries,
+            ),
+        )
+
+    @cached_property
+    def changes(self) -> Changes:
+        """Everything that can be done with plans."""
+        from maintops.changes import Changes
+
+        return Changes(self)
 
     @cached_property
     def contact(self) -> Contact:
@@ -300,6 +338,33 @@ class House:
         file = run.planned.file
         return self.checklist(file if file and Path(file).is_file() else run.planned.checklist)
 
+    @property
+    def ways(self) -> Ways:
+        """New ways to servers for the ssh program, for one verification."""
+        from maintops.runners.verifying import Ways
+
+        return Ways(self.settings.known_hosts, self.settings.host_keys, self.settings.connect_timeout)
+
+    def verify(self, run: str, files: Sequence[Path] = (), *, limit: str | None = None) -> Verified:
+        """Runs testinfra's test files (none given: those that the checklist names) against a run's servers; keeps a
+        further part of each one's record."""
+        from maintops.runners.verifying import TestinfraVerifier
+        from maintops.store.codec import microseconds, record_text
+        from maintops.store.journals import event_text
+        from maintops.workflow.verifying import Bench, check_files, verify
+
+        found = self.store.run(run)
+        named = files or getattr(getattr(self._checklist_of(found), "change", None), "verify", ())
+        paths = tuple(dict.fromkeys((self.folder / Path(one).expanduser()).resolve() for one in named))
+        check_files(paths)  # before Ansible is asked, which takes a while
+        journal = {
+            "events": [[*event_text(one), microseconds(one.at)] for one in self.store.events(found.id)],
+            "records": [record_text(one) for one in self.store.records(run=found.id)],
+        }
+        verifier = TestinfraVerifier(self.ways, self.clock, journal)
+        bench = Bench(self.store, verifier, self.clock, paths, self.settings.by, self.settings.forks)
+        return verify(found, self.servers(limit), bench, limited=limit is not None)
+
     def keep_evidence(self, path: Path) -> Evidence:
         """Keeps a file that proves something."""
         from maintops.files.answers import evidence_of
@@ -318,7 +383,7 @@ class House:
             names = [one.server for one in run.planned.servers]
             steps = {one.id: one for one in checklist.steps if one.id in run.planned.checks}
             open_ones = waiting(self.store, run, checklist)
-            answers = unasked(run, self._read_answers(answers, steps, names), open_ones)
+            answers = unasked(run, self.read_answers(answers, steps, names), open_ones)
         late = []
         for one in answers:
             if (one.server, one.step) in self.store.run(run.id).steps:

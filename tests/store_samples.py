@@ -11,7 +11,7 @@ from maintops.domain.followups import FollowUp, Wish, ask, propose
 from maintops.domain.outcomes import Cell, Outcome, Severity
 from maintops.domain.ports import Memory, Remembered, Store, Subjects, Verdict
 from maintops.domain.records import ServiceRecord, record_id
-from maintops.domain.runs import Owner, PlannedServer, RunPlanned
+from maintops.domain.runs import Owner, PlannedServer, Resumed, RunPlanned
 
 NOW = datetime(2026, 3, 1, 6, 30, 0, 123456, tzinfo=UTC)
 OWNER = Owner("ops1", "m" * 32, "b" * 36, 4711, 99)
@@ -29,6 +29,16 @@ def plan(run: str = "r1", servers: Sequence[str] = ("web1", "web2"), at: datetim
     )
     words = {"checklist": "daily-check", "version": "v" * 64, "title": "Daily check", "service": "inspection"}
     return RunPlanned(run, **(words | {"checks": CHECKS} | more), servers=planned, owner=OWNER, at=at)
+
+
+def changing(run: str = "c1", servers: Sequence[str] = ("web1", "web2"), at: datetime = NOW, **more: Any) -> RunPlanned:
+    """A run that changes servers."""
+    words = {"checklist": "quarterly-patch", "title": "Quarterly patch", "plan": "ab" * 32, "engineer": "alice"}
+    return plan(run, servers, at, **(words | more))
+
+
+def resumed(at: datetime = NOW, by: str = "bob", host: str = "ops2", pid: int = 5) -> Resumed:
+    return Resumed(Owner(host, "n" * 32, "c" * 36, pid, 7), by, at)
 
 
 def ok(check: str = "FS-010", subject: str | None = "/", **facts: Any) -> Cell:

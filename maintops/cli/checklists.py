@@ -14,6 +14,7 @@ from maintops.domain.steps import wanted_words
 from maintops.errors import ConfigurationError, Mistake
 
 if TYPE_CHECKING:
+    from maintops.domain.changes import ChangePolicy, ChangeStep
     from maintops.domain.checklists import Check, Checklist, Rule, Step
 
 USAGE = 64
@@ -61,7 +62,7 @@ def show_checklist(
     checklist: Annotated[str, typer.Argument(help="A name or a file.", autocompletion=complete_checklist)],
     format: ShowFormat = Format.TEXT,
 ) -> int:
-    """Show a checklist: its checks, why they matter, and their rules."""
+    """Show a checklist: its checks, why they matter, and their rules; its steps, and how they change servers."""
     chosen = house().checklist(checklist)
     if format is Format.JSON:
         show_json(_document(chosen))
@@ -113,7 +114,7 @@ def _summary(one: Checklist) -> dict[str, Any]:
         "title": one.title,
         "cadence": str(one.cadence),
         "checks": [check.id for check in one.checks],
-        "steps": [step.id for step in one.steps],
+        "steps": list(one.order),
     }
 
 
@@ -128,6 +129,9 @@ def _document(one: Checklist) -> dict[str, Any]:
         "parameters": dict(one.parameters),
         "checks": [_check_document(check) for check in one.checks],
         "steps": [_step_document(step) for step in one.steps],
+        "changes": [_change_document(step, one.file) for step in one.changes],
+        "change": _policy_document(one.change) if one.changes else None,
+        "order": list(one.order),
     }
 
 
@@ -154,6 +158,54 @@ def _step_document(step: Step) -> dict[str, Any]:
         "asks": wanted_words(step),
         "evidence": step.evidence,
         "rules": [_rule_document(rule) for rule in step.rules],
+        "precheck": list(step.precheck),
+        "postcheck": list(step.postcheck),
+        "rollback": step.rollback or None,
+        "irreversible": step.irreversible,
+    }
+
+
+def _change_document(step: ChangeStep, file: str) -> dict[str, Any]:
+    from maintops.reports.checks import deed_words
+
+    return {
+        "id": step.id,
+        "title": step.title,
+        "why": step.why,
+        "action": step.action,
+        "tags": list(step.tags),
+        "kind": step.kind,
+        "does": deed_words(step, file),
+        "parameters": dict(step.act.parameters) if step.act else {},
+        "precheck": list(step.precheck),
+        "postcheck": list(step.postcheck),
+        "rollback": deed_words(step.rollback, file) if step.rollback else None,
+        "irreversible": step.irreversible,
+        "idempotent": step.idempotent,
+        "estimate": step.estimate or None,
+        "timeout": step.act.timeout if step.act else step.timeout,
+    }
+
+
+def _policy_document(policy: ChangePolicy) -> dict[str, Any]:
+    from maintops.domain.windows import words
+
+    return {
+        "waves": [str(share) for share in policy.waves],
+        "soak": policy.soak,
+        "gate": policy.gate or None,
+        "failure_budget": {"canary": policy.canary_budget, "run": policy.budget},
+        "packages": policy.packages.value,
+        "approval": policy.approval.value,
+        "approval_hours": policy.approval_hours,
+        "windows": words(policy.windows) if policy.windows else None,
+        "late": policy.late.value,
+        "hooks": [name for name, _ in policy.hooks],
+        "risk": {"assessment": policy.risk.assessment, "contingency": policy.risk.contingency},
+        "people": list(policy.people),
+        "expected": list(policy.expected),
+        "verify": list(policy.verify),
+        "console_required": policy.console_required,
     }
 
 
@@ -176,17 +228,35 @@ def _asks(check: Check) -> str:
 
 
 def _lines(one: Checklist) -> list[str]:
+    from maintops.reports.checks import policy_words
     from maintops.reports.escaping import visible
 
     lines = [f"{one.name}: {one.title}", f"  {one.cadence}; {one.service}; servers: {one.hosts}; {one.file}"]
     lines += [f"  parameter {name}: {value}" for name, value in one.parameters.items()]
+    lines += [f"  {words}" for words in policy_words(one.change)] if one.changes else []
     for check in one.checks:
         lines += ["", f"{check.id}  {check.title}", f"  {_asks(check)}"]
         lines += _reasons(check)
-    for step in one.steps:
-        lines += ["", f"{step.id}  {step.title}", f"  by hand: {step.manual}", f"  answer: {wanted_words(step)}"]
-        lines += _reasons(step)
+    for step in one.sequence:
+        lines += ["", f"{step.id}  {step.title}", *_step_lines(step, one.file)]
     return [visible(line) for line in lines]
+
+
+def _step_lines(step: Step | ChangeStep, file: str) -> list[str]:
+    from maintops.domain.checklists import Step
+    from maintops.reports.checks import deed_words
+
+    if isinstance(step, Step):
+        lines = [f"  by hand: {step.manual}", f"  answer: {wanted_words(step)}", *_reasons(step)]
+        back = step.rollback
+    else:
+        lines = [f"  {deed_words(step, file)}", *([f"  why: {step.why}"] if step.why else [])]
+        lines += [f"  to do: {step.action}"] if step.action else []
+        back = deed_words(step.rollback, file) if step.rollback else ""
+    lines += [f"  must pass before: {', '.join(step.precheck)}"] if step.precheck else []
+    lines += [f"  must pass after: {', '.join(step.postcheck)}"] if step.postcheck else []
+    back = back or ("never" if step.irreversible else "")
+    return lines + ([f"  taken back: {back}"] if back else [])
 
 
 def _reasons(item: Check | Step) -> list[str]:

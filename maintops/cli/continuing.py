@@ -52,7 +52,7 @@ def answer_at_terminal(chosen: House, run: Run, open_ones: list[Waiting]) -> Non
         )
     if not chosen.settings.by:
         raise UsageError("who answers? Give --by ENGINEER (or set MAINTOPS_BY)")
-    desk = Desk(chosen.settings.by, _read, say, chosen.keep_evidence, chosen.clock)
+    desk = Desk(chosen.settings.by, read_line, say, chosen.keep_evidence, chosen.clock)
     _tell(chosen.answer(run, _until_interrupted(ask_all(open_ones, desk))))
 
 
@@ -65,7 +65,8 @@ def _tell(parts: list[ServiceRecord]) -> None:
     say(f"kept in {', '.join(one.id for one in parts)}" if parts else "nothing new was answered")
 
 
-def _read(prompt: str) -> str:
+def read_line(prompt: str) -> str:
+    """A line from the terminal, after a prompt on standard error. Raises EOFError at its end."""
     sys.stderr.write(prompt)
     sys.stderr.flush()
     line = sys.stdin.readline()

@@ -13,7 +13,20 @@ from typing import NoReturn
 import typer
 from typer.main import get_command
 
-from maintops.cli import baselines, checklists, findings, followups, houses, probes, records, running, runs, servers
+from maintops.cli import (
+    baselines,
+    checklists,
+    findings,
+    followups,
+    houses,
+    planning,
+    probes,
+    records,
+    running,
+    runs,
+    servers,
+    verifying,
+)
 from maintops.cli.output import unheard
 from maintops.errors import ConfigurationError, MaintopsError
 
@@ -29,7 +42,20 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for group in (running, runs, servers, checklists, records, findings, followups, baselines, probes, houses):
+for group in (
+    running,
+    planning,
+    runs,
+    servers,
+    checklists,
+    records,
+    findings,
+    followups,
+    baselines,
+    probes,
+    verifying,
+    houses,
+):
     group.register(app)
 
 

@@ -11,7 +11,17 @@ from maintops.cli.output import say
 from maintops.domain.outcomes import Outcome
 from maintops.domain.ports import Observer
 from maintops.domain.records import ServiceRecord
-from maintops.domain.runs import Event, Progressed, RunPlanned, ServerAnswered
+from maintops.domain.runs import (
+    Event,
+    Progressed,
+    Remarked,
+    RunPlanned,
+    ServerAnswered,
+    Settled,
+    StageBegan,
+    StageEnded,
+    Waved,
+)
 
 if TYPE_CHECKING:
     from rich.progress import Progress, TaskID
@@ -36,6 +46,22 @@ def told(record: ServiceRecord) -> str:
     return ", ".join(f"{count} {outcome.value.replace('_', ' ')}" for outcome, count in counts)
 
 
+def changed(event: Event) -> str | None:
+    """An event of a run that changes servers in a line; None for one that is not worth it."""
+    match event:
+        case Waved():
+            return f"wave {event.number} {event.state}{': ' if event.message else ''}{event.message}"
+        case StageBegan():
+            return f"  {event.server}: {event.stage} …"
+        case StageEnded():
+            return f"  {event.server}: {event.stage} {event.result.value}{': ' if event.message else ''}{event.message}"
+        case Settled():
+            return f"  {event.server}: {event.duty} paid"
+        case Remarked():
+            return event.message
+    return None
+
+
 class Lines:
     """A line per server, and a sign of life."""
 
@@ -54,6 +80,8 @@ class Lines:
             say(f"[{self._done}/{self._planned}] {record.server}: {told(record)}")
         elif isinstance(event, Progressed):
             say(f"[{event.done}/{event.planned}] waiting for {_waiting(event)}")
+        elif (line := changed(event)) is not None:
+            say(line)
 
 
 class Bar:
@@ -84,6 +112,8 @@ class Bar:
                 self._counts[record.outcome] += 1
             counts = ", ".join(f"{count} {outcome.value}" for outcome, count in self._counts.items() if count)
             self.shown.update(self._task, advance=1, counts=counts)
+        elif not isinstance(event, StageBegan) and (line := changed(event)) is not None:
+            self.shown.console.print(line, markup=False, highlight=False)
 
 
 def _waiting(event: Progressed) -> str:

@@ -18,6 +18,7 @@ from maintops.cli.output import check_writable, heard_or_not, say
 from maintops.errors import UsageError
 
 if TYPE_CHECKING:
+    from maintops.workflow.braking import Brakes
     from maintops.workflow.stopping import Stopping
 
 INTERRUPTED = 130
@@ -32,11 +33,11 @@ def register(app: typer.Typer) -> None:
 
 def run(
     checklist: Annotated[
-        str,
+        str | None,
         typer.Argument(
             help="A checklist's name or file; or `continue`.", autocompletion=complete_checklist, show_default=False
         ),
-    ],
+    ] = None,
     run: Annotated[
         str | None,
         typer.Argument(help="With `continue`: the run whose steps by hand are answered (default: the newest)."),
@@ -53,6 +54,10 @@ def run(
     format: Annotated[RunFormat, typer.Option("--format", help="How the result is shown.")] = RunFormat.TEXT,
     output: Annotated[Path | None, typer.Option("-o", "--output", help="Write the result to this file.")] = None,
     answers: Annotated[Path | None, typer.Option(help="A file of answers to the steps that are done by hand.")] = None,
+    plan: Annotated[Path | None, typer.Option(help="Carry out this approved plan: servers are changed.")] = None,
+    emergency: Annotated[
+        str | None, typer.Option(help="Why a plan is carried out without approval or outside its window; on record.")
+    ] = None,
     deadline: Annotated[
         str | None, typer.Option(help="End after this time (45m, 2h) or at this time of day (06:00).")
     ] = None,
@@ -60,7 +65,8 @@ def run(
     """Run a checklist on servers; keep a service record of each. `run continue RUN` asks for what is done by hand.
 
     Exit codes: 0 clean, 2 findings at --fail-on, checks that failed or steps that wait, 4 servers unreachable, 6 both,
-    5 nothing selected, 64 a mistake in the command or in a file, 130 interrupted, 1 a defect of maintops.
+    5 nothing selected, 64 a mistake in the command or in a file, 75 not now (another run is changing these servers,
+    changes are held, the window is closed), 130 interrupted, 1 a defect of maintops.
     """
     from maintops.cli.progress import progress
     from maintops.cli.reporting import show_run
@@ -70,12 +76,15 @@ def run(
 
     chosen = house(inventory=inventory, forks=forks, engine=engine, by=by, fail_on=fail_on)
     check_writable(output)
-    if checklist == CONTINUE:
-        from maintops.cli.continuing import go_on
+    if plan is not None or checklist == CONTINUE:
+        from maintops.cli.changing import Shown, carry_out, go_on_with
 
-        return go_on(chosen, run or "last", answers, format.value, output)
-    if run is not None:
-        raise UsageError(f"one checklist at a time: {checklist} and {run} were given")
+        if limit or tags or (plan is not None and (checklist or answers)):
+            raise UsageError("what was planned says where and what: no checklist, --limit, --tags or --answers with it")
+        shown = Shown(emergency, _deadline(deadline, chosen.clock()), format.value, output)
+        return carry_out(chosen, plan, shown) if plan is not None else go_on_with(chosen, run or "last", answers, shown)
+    if checklist is None or run is not None or emergency is not None:
+        raise UsageError(_meant(checklist, run))
     chosen.ahead += ["maintops.reports.text", "rich.console"]
     stopping = Stopping(_deadline(deadline, chosen.clock()), chosen.clock)
     picked = [one.strip() for tag in tags or () for one in tag.split(",") if one.strip()]
@@ -91,12 +100,44 @@ def run(
     level = FailOn(chosen.settings.fail_on)
     with heard_or_not():
         show_run(chosen, result.run, format.value, output, level)
+    if chosen.checklist(checklist).changes:
+        say(f"nothing was changed; its steps that change servers want a plan: maintops plan {checklist}")
     if result.waiting:
         from maintops.cli.continuing import waiting_words
 
         say(f"{waiting_words(result.waiting)}: maintops run continue {result.run.id} --by ENGINEER")
     chosen.close()
     return INTERRUPTED if cancelled else result.codes[level]
+
+
+def _meant(checklist: str | None, run: str | None) -> str:
+    """What was meant by a command that makes no sense."""
+    if checklist is None:
+        return "which checklist? maintops run CHECKLIST, or maintops run --plan FILE"
+    if run is not None:
+        return f"one checklist at a time: {checklist} and {run} were given"
+    return "--emergency goes with --plan, or with continue"
+
+
+@contextmanager
+def braking(brakes: Brakes) -> Iterator[None]:
+    """The first Ctrl-C (or TERM) lets a change come to the end of its step; the second one stops at once."""
+
+    def on_signal(number: int, frame: FrameType | None) -> None:
+        if brakes.asked > 1:
+            raise KeyboardInterrupt
+        brakes.cancel()
+        if brakes.asked == 1:
+            say("stopping: the step that is being done is finished, then nothing more is begun (again: stop at once)")
+        else:
+            say("stopping at once: what is in the middle is cut off, and written down as unknown")
+
+    before = {number: signal.signal(number, on_signal) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
 @contextmanager

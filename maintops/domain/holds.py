@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 
 from maintops.domain.identities import Identity
 
@@ -27,8 +27,12 @@ class Hold:
 
     def words(self) -> str:
         """For people: who, since when, until when and why."""
-        until = f" until {self.until:%Y-%m-%d %H:%M} UTC" if self.until else ""
-        return f"changes are held{until} by {self.by}, since {self.at:%Y-%m-%d %H:%M} UTC: {self.why}"
+        until = f" until {_clock(self.until)}" if self.until else ""
+        return f"changes are held{until} by {self.by}, since {_clock(self.at)}: {self.why}"
+
+
+def _clock(at: datetime) -> str:
+    return f"{at.astimezone(UTC):%Y-%m-%d %H:%M} UTC"  # a file may tell it in another zone
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import unicodedata
 from dataclasses import dataclass
 
 
@@ -17,7 +18,11 @@ class Identity:
         return f"{self.name} ({self.login}, as claimed)"
 
     def is_another(self, other: Identity, *, by_login: bool = False) -> bool:
-        """Whether two are different persons, as far as claims tell: their names differ; `by_login`: their logins do
-        too."""
-        names = self.name.strip().casefold() != other.name.strip().casefold()
-        return names and (not by_login or self.login != other.login)
+        """Whether two are different persons, as far as claims tell: their names differ in more than case, blanks and
+        the way in which letters are written; `by_login`: their logins do too. Who claims no name is nobody else."""
+        mine, theirs = _bare(self.name), _bare(other.name)
+        return bool(mine) and mine != theirs and (not by_login or self.login != other.login)
+
+
+def _bare(name: str) -> str:
+    return " ".join(unicodedata.normalize("NFKC", name).casefold().split())

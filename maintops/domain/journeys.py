@@ -14,6 +14,9 @@ BEFORE, AFTER, END = "before", "after", "end"
 DUTIES = {"silence": "unsilence", "drain": "undrain", "snapshot": "delete-snapshot"}
 """What each hook makes owed."""
 
+HOOKS = {"silence": "CHG-110", "drain": "CHG-120", "snapshot": "CHG-130"}
+"""The ids under which hooks stand in a record."""
+
 PASSED = (StageResult.OK, StageResult.SKIPPED)
 LOST = (StageResult.FAILED, StageResult.UNREACHABLE, StageResult.UNKNOWN)
 """What counts against the failure budget."""
@@ -72,6 +75,18 @@ class Journal:
         return self.servers.get(server, Journey())
 
 
+def still_owed(events: Iterable[tuple[str, Owed | Settled]]) -> list[tuple[str, Owed]]:
+    """Of runs and what happened to their duties, in the order of each journal: what is owed still, the oldest first."""
+    owed: dict[tuple[str, str, str], Owed] = {}
+    for run, event in events:
+        key = (run, event.server, event.duty)
+        if isinstance(event, Owed):
+            owed[key] = event
+        else:
+            owed.pop(key, None)
+    return sorted(((run, one) for (run, _, _), one in owed.items()), key=lambda row: (row[1].at, row[0]))
+
+
 class Book:
     """The fold, event by event."""
 
@@ -122,7 +137,6 @@ class _Draft:
                 self.mid = event.stage
             case StageEnded():
                 self.ended[event.stage] = event
-                self.begun.setdefault(event.stage, {})
                 self.mid = "" if self.mid == event.stage else self.mid
             case Owed():
                 self.owed[event.duty] = event

@@ -25,6 +25,7 @@ CONSOLE = "maintops_console"
 """The inventory variable with a command on the controller that exits 0 where a server's console answers."""
 
 _PERCENT = re.compile(r"(\d{1,3}(?:\.\d{1,3})?)\s*%")
+_SHOWN = 10
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,7 +77,7 @@ class Fleet:
             if len(servers) > self.groups[name].allowed:
                 return (
                     f"of the group {name} {self.groups[name].allowed} of {len(self.groups[name].members)} may be "
-                    f"missing at a time: {', '.join(sorted(servers))}"
+                    f"missing at a time: {_some(servers)}"
                 )
         return None
 
@@ -122,7 +123,7 @@ def levels(servers: Collection[str], needs: Mapping[str, Sequence[str]]) -> Mapp
     while left:
         free = [name for name, wanted in left.items() if all(need in level for need in wanted)]
         if not free:
-            raise UsageError(f"these servers wait for each other ({NEEDS}): {', '.join(sorted(left)[:10])}")
+            raise UsageError(f"these servers wait for each other ({NEEDS}): {_some(left)}")
         level.update(dict.fromkeys(free, depth))
         for name in free:
             del left[name]
@@ -133,7 +134,10 @@ def levels(servers: Collection[str], needs: Mapping[str, Sequence[str]]) -> Mapp
 def impossible(fleet: Fleet, servers: Iterable[str]) -> list[str]:
     """Why some servers can never be changed without taking more of a group than it may miss; a sentence for each."""
     told = []
-    for name in sorted({fleet.group_of[server] for server in servers if server in fleet.group_of}):
+    chosen = sorted(servers)
+    taken = {server: fleet.taken_by(server) for server in chosen}
+    missed = {one for names in taken.values() for one in names}
+    for name in sorted({fleet.group_of[one] for one in missed if one in fleet.group_of}):
         group = fleet.groups[name]
         size = len(group.members)
         if group.allowed < 1:
@@ -143,11 +147,16 @@ def impossible(fleet: Fleet, servers: Iterable[str]) -> list[str]:
                 f"the group {name} has {size} {'server' if size == 1 else 'servers'} and may miss {group.allowed} "
                 f"({MOST}): all of it could be missing at a time; give it more servers, or take them out of the group"
             )
-    for server in sorted(servers):
-        why = fleet.excess(fleet.taken_by(server))
-        if why is not None and len(fleet.taken_by(server)) > 1:
+    for server in chosen:
+        why = fleet.excess(taken[server]) if len(taken[server]) > 1 else None
+        if why is not None:
             told.append(f"{server} carries too many of a group: {why}")
     return told
+
+
+def _some(names: Collection[str]) -> str:
+    rest = f" and {len(names) - _SHOWN} more" if len(names) > _SHOWN else ""
+    return ", ".join(sorted(names)[:_SHOWN]) + rest
 
 
 def _resolved(server: str, need: str, known: Collection[str], inside: Mapping[str, Sequence[str]]) -> Sequence[str]:
@@ -212,8 +221,8 @@ class _Reader:
         text = str(value).strip()
         match = _PERCENT.fullmatch(text)
         if match and float(match[1]) <= 100:
-            return text
-        if isinstance(value, bool) or not text.isdigit() or len(text) > 6:
+            return f"{float(match[1]):g}%"  # 25 % and 25% are one value
+        if isinstance(value, bool) or not text.isdecimal() or len(text) > 6:
             raise UsageError(
                 f"server {self._server.name}: {MOST} must be a number or percent such as 25%, not {text[:80]!r}"
             )

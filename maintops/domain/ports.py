@@ -18,6 +18,8 @@ from maintops.domain.records import ServiceRecord
 from maintops.domain.runs import (
     ChangeEvent,
     Event,
+    Owed,
+    Owner,
     Progressed,
     Resumed,
     Run,
@@ -287,9 +289,15 @@ class Store(Protocol):
         """A run that has ended goes on: its state is running again. Refused (Locked) as `begin` is, and where the run
         itself is running."""
 
-    def append(self, run: str, *events: Progressed | RunEnded | StepAnswer | ChangeEvent) -> None:
+    def append(
+        self, run: str, *events: Progressed | RunEnded | StepAnswer | ChangeEvent, owner: Owner | None = None
+    ) -> bool:
         """Appends events, all or none. A run that has ended takes only those in `AFTERWARDS` (maintops.domain.runs):
-        others are dropped."""
+        others are dropped. Where `owner` is given, nothing is kept, and False is returned, unless the run is running
+        and carried out by it."""
+
+    def owed(self) -> list[tuple[str, Owed]]:
+        """What is still owed to servers: runs and duties, the oldest first."""
 
     def keep_approval(self, approval: Approval) -> None:
         """Keeps an approval of a plan. Those before it stay."""

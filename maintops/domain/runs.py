@@ -257,7 +257,7 @@ def fold(events: Iterable[Event]) -> Run:
         if isinstance(event, StepAnswer):
             steps[event.server, event.step] = event
         if isinstance(event, Resumed):
-            ended, resumed = None, event
+            ended, resumed, progress = None, event, None
         if ended is not None:
             continue
         last = event.at

@@ -14,9 +14,10 @@ Waves = tuple[tuple[str, ...], ...]
 
 def spread(servers: Sequence[Server], shares: Sequence[Share], fleet: Fleet, last: Collection[str] = ()) -> Waves:
     """The waves of a run, none of them empty. What a server needs stands before it; among equals, standard servers
-    stand before core ones, and the groups take turns, so that each wave holds a few of every group. `last` are
-    servers that the run itself needs: they are a last wave of their own."""
-    ordered = [name for name in _ordered(servers, fleet) if name not in last]
+    stand before core ones, and each group is spread evenly, so that a wave holds no more than its share of any. `last`
+    are servers that the run itself needs: they are a last wave of their own."""
+    every = _ordered(servers, fleet)
+    ordered = [name for name in every if name not in last]
     waves, begun = [], 0
     for share in shares:
         reached = share.reach(len(ordered)) if ordered else 0
@@ -25,22 +26,24 @@ def spread(servers: Sequence[Server], shares: Sequence[Share], fleet: Fleet, las
             begun = reached
     if begun < len(ordered):
         waves.append(tuple(ordered[begun:]))
-    alone = tuple(server.name for server in servers if server.name in last)
+    alone = tuple(name for name in every if name in last)
     return (*waves, alone) if alone else tuple(waves)
 
 
 def _ordered(servers: Sequence[Server], fleet: Fleet) -> list[str]:
     names = {server.name for server in servers}
     level = levels(names, fleet.needs)
-    seen: dict[tuple[int, bool, str], int] = {}
-    keys: list[tuple[int, bool, int, int, str]] = []
+    alike: dict[tuple[int, bool, str], list[tuple[int, str]]] = {}
     for index, server in enumerate(servers):
         core = server.criticality is Criticality.CORE
-        group = fleet.group_of.get(server.name, "")
-        turn = seen.get((level[server.name], core, group), 0)
-        seen[level[server.name], core, group] = turn + 1
-        keys.append((level[server.name], core, turn, index, server.name))
-    return [name for *_, name in sorted(keys)]
+        key = level[server.name], core, fleet.group_of.get(server.name, "")
+        alike.setdefault(key, []).append((index, server.name))
+    places = [
+        (depth, core, (2 * turn + 1) / (2 * len(members)), index, name)
+        for (depth, core, _), members in alike.items()
+        for turn, (index, name) in enumerate(members)
+    ]
+    return [name for *_, name in sorted(places)]
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,17 +69,20 @@ def pick(waiting: Sequence[str], most: int, run: Collection[str], fleet: Fleet, 
 
     `run` are all servers of the run. A server's turn has come when all that it needs in the run is finished, and when
     no group misses more servers than it may, those counted that are down already and that run on it. Where nobody can
-    have a turn, everybody who waits is refused, with the reason.
+    have a turn, everybody who waits is refused, with the reason. Raises ValueError where `most` is less than one: then
+    nobody would ever have a turn.
     """
+    if most < 1:
+        raise ValueError("at least one server must have a turn at a time")
     chosen: list[str] = []
     refused: dict[str, str] = {}
     later: dict[str, str] = {}
     missing = set(standing.down)
     for server in waiting:
         needs = [need for need in fleet.needs.get(server, ()) if need in run and need not in standing.finished]
-        lost = [need for need in needs if need in standing.lost]
-        if lost:
-            refused[server] = f"it needs {lost[0]}: {standing.lost[lost[0]]}"
+        lost = next((need for need in needs if need in standing.lost or need in refused), None)
+        if lost is not None:
+            refused[server] = f"it needs {lost}: {standing.lost.get(lost) or refused[lost]}"
             continue
         if needs:
             later[server] = f"it needs {', '.join(needs)}, whose turn is later"

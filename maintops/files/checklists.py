@@ -98,6 +98,8 @@ def _with_included(own: Checklist, included: Sequence[Checklist]) -> Checklist:
         own,
         checks=tuple(check for one in (*included, own) for check in one.checks),
         steps=tuple(step for one in (*included, own) for step in one.steps),
+        changes=tuple(step for one in (*included, own) for step in one.changes),
+        order=tuple(id for one in (*included, own) for id in one.order),
         parameters={**parameters, **own.parameters},
         version=hashlib.sha256(versions.encode()).hexdigest(),
         includes=tuple(one.name for one in included),
@@ -156,8 +158,11 @@ def _files(folders: Iterable[Path | str]) -> Iterable[Path]:
 
 
 def _checklist(document: Document) -> Checklist:
+    from maintops.files.changes import is_change, read_change_step, read_policy
+
     top: Mapping[str, Any] = document.value
     file = Path(document.file).absolute()
+    steps = top.get("steps", [])
     return Checklist(
         name=top["checklist"],
         title=top["title"],
@@ -165,11 +170,14 @@ def _checklist(document: Document) -> Checklist:
         cadence=_cadence(top["cadence"]),
         hosts=top.get("hosts", "all"),
         checks=tuple(_check(check, file) for check in top.get("checks", [])),
-        steps=tuple(_step(step) for step in top.get("steps", [])),
+        steps=tuple(_step(step) for step in steps if not is_change(step)),
         parameters=top.get("parameters", {}),
         version=document.digest,
         file=str(file),
         item=top.get("item", ""),
+        changes=tuple(read_change_step(step, file) for step in steps if is_change(step)),
+        change=read_policy(top.get("change", {}), file),
+        order=tuple(step["id"] for step in steps),
     )
 
 
@@ -190,6 +198,10 @@ def _step(step: Mapping[str, Any]) -> Step:
         reading=StepReading(**step["reading"]) if "reading" in step else None,
         evidence=step.get("evidence"),
         rules=tuple(_rule(rule) for rule in step.get("rules", ())),
+        precheck=tuple(step.get("precheck", ())),
+        postcheck=tuple(step.get("postcheck", ())),
+        rollback=step.get("rollback", ""),
+        irreversible=step.get("irreversible", False),
     )
 
 
@@ -216,7 +228,7 @@ def _check(check: Mapping[str, Any], file: Path) -> Check:
 
 
 def _playbook(check: Mapping[str, Any], file: Path) -> str | None:
-    from maintops.files.references import playbook_path
+    from maintops.files.contents import playbook_path
 
     return str(playbook_path(file, check["playbook"])) if "playbook" in check else None
 

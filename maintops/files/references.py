@@ -7,7 +7,6 @@ wrong type is passed over, the schema has named it already.
 from __future__ import annotations
 
 import json
-import re
 import shlex
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -15,14 +14,14 @@ from itertools import islice
 from pathlib import Path
 from typing import Any, Protocol
 
-from maintops.domain import durations
 from maintops.domain.checklists import Checklist
 from maintops.domain.outcomes import Severity
 from maintops.domain.parameters import RESERVED, source, unfit
 from maintops.domain.steps import DONE
 from maintops.errors import ConfigurationError, Mistake
+from maintops.files.changes import RESERVED_IDS, change_mistakes, duration_mistakes, is_change, role_mistakes
+from maintops.files.contents import playbook_path
 from maintops.files.documents import MOST_MISTAKES, Document, Trail, read_document
-from maintops.files.schemas import DURATION, LONGEST_TIMEOUT
 from maintops.files.wording import hint, quoted
 from maintops.probes.contract import Parameter, Parser, Probe
 from maintops.rules.filters import is_number
@@ -63,16 +62,6 @@ def reference_mistakes(document: Document, catalogue: Catalogue, included: Seque
     return list(islice(_checklist(document, catalogue, included), MOST_MISTAKES))
 
 
-def playbook_path(checklist: Path, playbook: str) -> Path | None:
-    """A check's playbook: beside the checklist, or in the folder `playbooks` beside the checklist's folder."""
-    folder = checklist.absolute().parent
-    candidates = (folder / playbook, folder.parent / "playbooks" / playbook)
-    try:
-        return next((path for path in candidates if path.is_file()), None)
-    except (OSError, ValueError):  # a name that no file can have
-        return None
-
-
 def _checklist(document: Document, catalogue: Catalogue, included: Sequence[Checklist]) -> Iterator[Mistake]:
     top = _mapping(document.value)
     own = _mapping(top.get("parameters"))
@@ -83,9 +72,15 @@ def _checklist(document: Document, catalogue: Catalogue, included: Sequence[Chec
         if isinstance(check, dict):
             yield from _check(document, ("checks", index), check, defaults, catalogue)
     for index, step in enumerate(_list(top.get("steps"))):
-        if isinstance(step, dict):
+        if isinstance(step, dict) and not is_change(step):
             yield from _rules(document, ("steps", index), step, _known_of_step(step), defaults)
             yield from _step_reading(document, ("steps", index), step)
+    yield from change_mistakes(document, _check_ids(top, included), defaults, included)
+
+
+def _check_ids(top: Mapping[str, Any], included: Sequence[Checklist]) -> list[str]:
+    own = (_mapping(check).get("id") for check in _list(top.get("checks")))
+    return [check.id for one in included for check in one.checks] + [id for id in own if isinstance(id, str)]
 
 
 def _known_of_step(step: Mapping[str, Any]) -> Known:
@@ -120,10 +115,9 @@ def _reserved(document: Document, defaults: Mapping[str, Any]) -> Iterator[Mista
 
 
 def _duplicate_ids(document: Document, top: Mapping[str, Any], included: Sequence[Checklist]) -> Iterator[Mistake]:
-    theirs: dict[str, str] = {}
-    for one in included:
-        theirs.update(dict.fromkeys([check.id for check in one.checks] + [step.id for step in one.steps], one.name))
-    if len(theirs) < sum(len(one.checks) + len(one.steps) for one in included):
+    given = [(id, one.name) for one in included for id in (*(check.id for check in one.checks), *one.order)]
+    theirs = dict(given)
+    if len(theirs) < len(given):
         yield document.mistake(("include",), "two of the included checklists have an id in common")
     seen: dict[str, int] = {}
     for part in ("checks", "steps"):
@@ -132,6 +126,8 @@ def _duplicate_ids(document: Document, top: Mapping[str, Any], included: Sequenc
             if not isinstance(id, str):
                 continue
             path = (part, index, "id")
+            if id.startswith(RESERVED_IDS):
+                yield document.mistake(path, f"ids that begin with {id[:4]} are maintops's own; choose another")
             if id in theirs:
                 yield document.mistake(path, f"duplicate id {quoted(id)} (it is in {theirs[id]}, which is included)")
             if id in seen:
@@ -152,8 +148,9 @@ def _check(
         key = "probe" if isinstance(check.get("probe"), str) else "parse"
         yield document.mistake((*path, key), str(error.args[0]))
     yield from _playbook(document, path, check)
+    yield from role_mistakes(document, (*path, "role"), check.get("role"))
     yield from _goss(document, path, check)
-    yield from _timeout(document, path, check)
+    yield from duration_mistakes(document, (*path, "timeout"), check.get("timeout"))
     yield from _parameters(document, path, check, known, defaults)
     yield from _rules(document, path, check, known, defaults)
 
@@ -223,16 +220,6 @@ def goss_command(resources: Any) -> str:
     """The command that hands resources to goss on a server, in JSON, which goss reads as it reads YAML."""
     text = json.dumps(resources, separators=(",", ":"), ensure_ascii=True)
     return f"printf %s {shlex.quote(text)} | goss --gossfile - validate --format json --no-color"
-
-
-def _timeout(document: Document, path: Trail, check: Mapping[str, Any]) -> Iterator[Mistake]:
-    text = check.get("timeout")
-    if isinstance(text, str) and re.search(DURATION, text):
-        try:
-            if durations.seconds(text) > LONGEST_TIMEOUT:
-                yield document.mistake((*path, "timeout"), f"must be at most {LONGEST_TIMEOUT} seconds")
-        except ValueError as error:
-            yield document.mistake((*path, "timeout"), str(error))
 
 
 def _parameters(

@@ -3,14 +3,30 @@
 from __future__ import annotations
 
 import json
+import math
 import shlex
 import time
-from collections.abc import Generator, Iterator, Mapping, Sequence
+from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from maintops.domain.ports import Clock, Content, Delivery, Failure, FailureKind, Preview, Pulse, Reply, Stop, Trip
+from maintops.domain.ports import (
+    Clock,
+    Content,
+    Deed,
+    Delivery,
+    Done,
+    Failure,
+    FailureKind,
+    Preview,
+    Pulse,
+    Reply,
+    Stop,
+    Trip,
+)
 from maintops.domain.servers import Server
+from maintops.errors import UsageError
+from maintops.runners import ansible_deeds as deeds
 from maintops.runners import ansible_plays as plays
 from maintops.runners.addresses import HostKeys
 from maintops.runners.ansible_previews import Rehearsal, content_environment, content_variables, role_play
@@ -31,7 +47,7 @@ READING = 120.0
 
 
 class AnsibleRunner:
-    """A Runner and Previewer over ansible-playbook, started through ansible-runner under a supervisor.
+    """A Runner, Previewer and Doer over ansible-playbook, started through ansible-runner under a supervisor.
 
     `inventory_sources` are what `-i` of Ansible takes; templates, plug-ins, vaults and variables in them are Ansible's
     to resolve. `known_hosts` is the one file to verify host keys with (None: the files that OpenSSH would use) and
@@ -161,20 +177,49 @@ class AnsibleRunner:
 
     def _attend(
         self, process: AnsibleProcess, rehearsal: Rehearsal, timeout: float, stop: Stop
-    ) -> Generator[Pulse, None, Failure | None]:
+    ) -> Generator[Any, None, Failure | None]:
+        """Hears a run of content to its end; yields pulses and what the rehearsal knows early."""
         began = pulsed = time.monotonic()
         while not rehearsal.is_over and (news := process.news(TICK)) is not None:
-            for told in news:
-                rehearsal.hear(told)
+            yield from _taken_in(rehearsal, news)
             now = time.monotonic()
-            if (reason := stop()) is not None:
-                return Failure(FailureKind.STOPPED, reason)
-            if now > began + timeout:
-                return Failure(FailureKind.OVERTIME, f"Ansible did not end within {timeout:.0f} seconds")
+            if (failure := _cut(now > began + timeout, timeout, stop)) is not None:
+                while more := process.news(0):
+                    yield from _taken_in(rehearsal, more)
+                return None if rehearsal.is_over else failure
             if now >= pulsed + self._pulse_every:
                 pulsed = now
                 yield Pulse(rehearsal.in_flight)
         return None
+
+    # --- doing --------------------------------------------------------------------------------------------------------
+
+    def do(
+        self, deed: Deed, servers: Sequence[Server], *, forks: int, timeout: float, stop: Stop
+    ) -> Iterator[Done | Pulse]:
+        """Runs content for real, in one run of ansible-playbook (see ports.Doer).
+
+        A server was done when Ansible brought it through all of the content; whatever else a recap says, one that was
+        given up on the way is BROKEN. All together may take `timeout` seconds for each round of `forks` servers, and
+        some to read the inventory.
+        """
+        if not servers:
+            return
+        if mistake := deeds.deed_mistake(deed):
+            yield from (Done(server.name, Failure(FailureKind.UNUSABLE, mistake)) for server in servers)
+            return
+        undertaking = deeds.Undertaking(deeds.confidants(deed, servers))
+        try:
+            process = AnsibleProcess(lambda folder: self._deed_job(folder, deed, servers, forks))
+        except (OSError, UsageError) as error:
+            yield from undertaking.cut_off(Failure(FailureKind.BROKEN, f"Ansible could not be started: {error}"))
+            return
+        rounds = math.ceil(len(servers) / max(1, forks))
+        try:
+            missing = yield from self._attend(process, undertaking, timeout * rounds + READING, stop)
+        finally:
+            process.close()
+        yield from undertaking.done() if missing is None else undertaking.cut_off(missing)
 
     # --- what Ansible is given ----------------------------------------------------------------------------------------
 
@@ -188,6 +233,13 @@ class AnsibleRunner:
             job["playbook"] = content.playbook
         else:
             job["files"]["play.json"] = role_play(content.role or "")
+        return job
+
+    def _deed_job(self, folder: str, deed: Deed, servers: Sequence[Server], forks: int) -> Job:
+        job = self._job(folder, servers, deeds.deed_variables(deed, servers), forks, share=True)
+        job["environment"] |= content_environment(deeds.deed_content(deed))
+        job["files"]["play.json"] = deeds.deed_play(deed)
+        job["links"] |= deeds.deed_links(deed)
         return job
 
     def _patience(self, round_: Round) -> float:
@@ -220,3 +272,16 @@ class AnsibleRunner:
             forks=max(1, min(forks, len(servers))),
             environment=plays.ansible_variables(folder, self._connect_timeout),
         )
+
+
+def _taken_in(rehearsal: Rehearsal, news: Iterable[Mapping[str, Any]]) -> Iterator[Any]:
+    for told in news:
+        rehearsal.hear(told)
+    yield from rehearsal.early()
+
+
+def _cut(is_late: bool, timeout: float, stop: Stop) -> Failure | None:
+    """Why a run of content must end now."""
+    if (reason := stop()) is not None:
+        return Failure(FailureKind.STOPPED, reason)
+    return Failure(FailureKind.OVERTIME, f"Ansible did not end within {timeout:.0f} seconds") if is_late else None

@@ -109,6 +109,10 @@ class Rehearsal:
             return
         self._asked.pop(server, None)
 
+    def early(self) -> Iterator[Any]:
+        """What is known before the end: nothing of what check mode tells."""
+        return iter(())
+
     def previews(self, addressed: set[str] | None) -> Iterator[Preview]:
         """One preview per server. `addressed`: the servers that the content is about, None where nobody asked."""
         error = complaint(self._texts)
@@ -183,10 +187,10 @@ def _read_failed(told: Mapping[str, Any], server: Server) -> Previewed:
     result = told.get("res") or {}
     status = "ignored" if told.get("ignore_errors") else "failed"
     if "censored" in result:
-        return Previewed(_name(told), status, message=f"{told.get('task_path', '')}: {_HIDDEN}")
+        return Previewed(_name(told), status, message=f"{_place(told)}{_HIDDEN}")
     failed = [item for item in _items(result) if item.get("failed")]
     why = read_failure(failed[0] if failed else result, None, server).why
-    return Previewed(_name(told), status, _diff_text(result, server), f"{told.get('task_path', '')}: {why}")
+    return Previewed(_name(told), status, _diff_text(result, server), f"{_place(told)}{why}")
 
 
 def _read_skipped(told: Mapping[str, Any], server: Server) -> Previewed:
@@ -212,6 +216,12 @@ def _items(result: Mapping[str, Any]) -> list[Mapping[str, Any]]:
     """The results of a loop's items. What is called `results` may be anything: modules name their own."""
     found = result.get("results")
     return [item for item in found if isinstance(item, Mapping)] if isinstance(found, list) else []
+
+
+def _place(told: Mapping[str, Any]) -> str:
+    """Where a task is written, to begin a sentence with; nothing for what we wrote ourselves."""
+    path = str(told.get("task_path") or "")
+    return f"{path}: " if path and f"/{PREFIX}" not in path else ""
 
 
 def _name(told: Mapping[str, Any]) -> str:

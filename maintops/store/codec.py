@@ -16,7 +16,6 @@ import zlib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import fields
 from datetime import UTC, datetime, timedelta
-from enum import StrEnum
 from functools import cache
 from math import isfinite
 from typing import Any
@@ -24,11 +23,11 @@ from typing import Any
 from maintops.domain.baselines import Baseline
 from maintops.domain.findings import Finding, FindingState
 from maintops.domain.followups import FollowUp, FollowUpState
+from maintops.domain.holds import Approval, Hold
+from maintops.domain.identities import Identity
 from maintops.domain.outcomes import Cell, Outcome, Severity
 from maintops.domain.ports import Remembered, Subjects
 from maintops.domain.records import ServiceRecord
-from maintops.domain.runs import Event, Owner, PlannedServer, Progressed, RunEnded, RunPlanned, RunState, ServerAnswered
-from maintops.domain.steps import Evidence, StepAnswer
 
 MAX_ANSWER = 256 * 1024
 """Bytes, compressed, up to which a raw answer is kept."""
@@ -113,7 +112,9 @@ _AS_IT_IS = frozenset((str, bool, type(None)))
 _SMALL = 2**63
 
 
-def _measured(facts: Mapping[str, Any]) -> dict[str, Any]:
+def measured(facts: Mapping[str, Any]) -> dict[str, Any]:
+    """Facts as JSON can hold them: what is no measurement (NaN, endless numbers and nesting) is None. Raises TypeError
+    that names a fact which is no JSON value."""
     # Nearly every fact is plain text or a small number: those are not worth a call, of which a record makes hundreds.
     return {
         name: value
@@ -148,7 +149,7 @@ def _defaults(kind: Any) -> tuple[tuple[str, Any], ...]:
     return tuple((one.name, one.default) for one in fields(kind))
 
 
-def _flat(value: Any) -> dict[str, Any]:
+def flat(value: Any) -> dict[str, Any]:
     """A dataclass's fields by name, without those that have their default."""
     kind: Any = type(value)
     found = {}
@@ -165,8 +166,8 @@ def _moments(document: dict[str, Any], *names: str) -> None:
             document[name] = moment(document[name])
 
 
-def _trimmed(row: list[Any], defaults: Sequence[Any]) -> list[Any]:
-    """A row without the defaults at its end. `defaults` are those of its last places."""
+def trimmed(row: list[Any], defaults: Sequence[Any]) -> list[Any]:
+    """The row without the defaults at its end. `defaults` are those of its last places."""
     ahead = len(row) - len(defaults)
     while len(row) > ahead and row[-1] == defaults[len(row) - 1 - ahead]:
         row.pop()
@@ -181,15 +182,15 @@ _CELL: Sequence[Any] = ({}, None, "", (), "")
 def record_text(record: ServiceRecord) -> str:
     """A record as an object of its fields; `cells` as rows: check, subject, outcome, facts, severity, message,
     not_offered, evidence, without defaults at the end."""
-    document = _flat(record)
+    document = flat(record)
     document["cells"] = [_cell_row(cell) for cell in record.cells]
     return dumps(document)
 
 
 def _cell_row(cell: Cell) -> list[Any]:
-    facts = _measured(cell.facts)
+    facts = measured(cell.facts)
     row = [cell.check, cell.subject, cell.outcome, facts, cell.severity, cell.message, cell.not_offered, cell.evidence]
-    return _trimmed(row, _CELL)
+    return trimmed(row, _CELL)
 
 
 def record_value(document: str) -> ServiceRecord:
@@ -223,11 +224,11 @@ _REMEMBERED: Sequence[Any] = ({}, (), False, {})
 def subjects_text(subjects: Subjects) -> str:
     """What is remembered of one check's subjects, as rows: subject, record, at, facts, not_offered, vanished,
     points."""
-    return dumps([_trimmed(_remembered_row(subject, one), _REMEMBERED) for subject, one in subjects.items()])
+    return dumps([trimmed(_remembered_row(subject, one), _REMEMBERED) for subject, one in subjects.items()])
 
 
 def _remembered_row(subject: str | None, one: Remembered) -> list[Any]:
-    facts = _measured(one.facts)
+    facts = measured(one.facts)
     return [subject, one.record, microseconds(one.at), facts, one.not_offered, one.vanished, dict(one.points)]
 
 
@@ -253,8 +254,8 @@ def _remembered(
 
 def baseline_text(baseline: Baseline) -> str:
     """A baseline as an object of its fields; its subjects as rows: subject, facts."""
-    subjects = [[subject, _measured(facts)] for subject, facts in baseline.subjects.items()]
-    return dumps({**_flat(baseline), "subjects": subjects})
+    subjects = [[subject, measured(facts)] for subject, facts in baseline.subjects.items()]
+    return dumps({**flat(baseline), "subjects": subjects})
 
 
 def baseline_value(document: str) -> Baseline:
@@ -269,7 +270,7 @@ def baseline_value(document: str) -> Baseline:
 
 def finding_text(finding: Finding) -> str:
     """A finding as an object of its fields."""
-    return dumps(_flat(finding))
+    return dumps(flat(finding))
 
 
 def finding_value(document: str) -> Finding:
@@ -283,7 +284,7 @@ def finding_value(document: str) -> Finding:
 
 def followup_text(followup: FollowUp) -> str:
     """A follow-up as an object of its fields."""
-    return dumps(_flat(followup))
+    return dumps(flat(followup))
 
 
 def followup_value(document: str) -> FollowUp:
@@ -295,72 +296,31 @@ def followup_value(document: str) -> FollowUp:
     return FollowUp(**found)
 
 
-# --- events ----------------------------------------------------------------------------------------------------------
+# --- approvals and holds ----------------------------------------------------------------------------------------------
 
 
-class Kind(StrEnum):
-    """What sort of event a row of a journal holds."""
-
-    PLANNED = "planned"
-    ANSWERED = "answered"
-    PROGRESSED = "progressed"
-    ENDED = "ended"
-    STEP = "step"
+def approval_text(approval: Approval) -> str:
+    """An approval as an object of its fields; `by` as a row: login, name."""
+    return dumps({**flat(approval), "by": [approval.by.login, approval.by.name]})
 
 
-def event_text(event: Event) -> tuple[Kind, str]:
-    """An event's kind and its fields; its time is a column of its own."""
-    if isinstance(event, ServerAnswered):
-        return Kind.ANSWERED, dumps([event.server, event.record, event.outcome])
-    if isinstance(event, Progressed):
-        return Kind.PROGRESSED, dumps([event.done, event.planned, dict(event.in_flight)])
-    if isinstance(event, RunEnded):
-        return Kind.ENDED, dumps([event.state, event.reason])
-    document = _flat(event)
-    if isinstance(event, StepAnswer):
-        del document["at"]
-        document["evidence"] = [[one.name, one.digest, one.size] for one in event.evidence]
-        return Kind.STEP, dumps(document)
-    del document["at"]
-    document["owner"] = [event.owner.host, event.owner.machine, event.owner.boot, event.owner.pid, event.owner.ticks]
-    document["servers"] = [_planned_row(one) for one in event.servers]
-    return Kind.PLANNED, dumps(document)
-
-
-_PLANNED: Sequence[Any] = ("", None, None, {})
-
-
-def _planned_row(one: PlannedServer) -> list[Any]:
-    values = _measured(one.values)
-    return _trimmed([one.server, one.record, one.engine, one.why, one.customer, one.site, values], _PLANNED)
-
-
-def event_value(kind: str, document: str, at: int) -> Event:
-    """The event that `event_text` was given; `at` is in microseconds."""
+def approval_value(document: str) -> Approval:
+    """The approval that `approval_text` was given."""
     found = loads(document)
-    match Kind(kind):
-        case Kind.ANSWERED:
-            server, record, outcome = found
-            return ServerAnswered(server, record, Outcome(outcome), moment(at))
-        case Kind.PROGRESSED:
-            done, planned, in_flight = found
-            return Progressed(done, planned, in_flight, moment(at))
-        case Kind.ENDED:
-            state, reason = found
-            return RunEnded(RunState(state), reason, moment(at))
-        case Kind.STEP:
-            proof = tuple(Evidence(*row) for row in found.pop("evidence"))
-            return StepAnswer(at=moment(at), evidence=proof, **found)
-        case Kind.PLANNED:
-            return _planned(found, moment(at))
+    _moments(found, "at", "expires")
+    return Approval(**{**found, "by": Identity(*found["by"])})
 
 
-def _planned(found: dict[str, Any], at: datetime) -> RunPlanned:
-    found["checks"] = tuple(found["checks"])
-    found["titles"] = tuple(found.get("titles", ()))
-    found["servers"] = tuple(PlannedServer(*row) for row in found["servers"])
-    found["owner"] = Owner(*found["owner"])
-    return RunPlanned(at=at, **found)
+def hold_text(hold: Hold) -> str:
+    """A hold as an object of its fields; `by` as a row: login, name."""
+    return dumps({**flat(hold), "by": [hold.by.login, hold.by.name]})
+
+
+def hold_value(document: str) -> Hold:
+    """The hold that `hold_text` was given."""
+    found = loads(document)
+    _moments(found, "at", "until")
+    return Hold(**{**found, "by": Identity(*found["by"])})
 
 
 # --- raw answers -----------------------------------------------------------------------------------------------------

@@ -10,13 +10,31 @@ from hashlib import sha256
 from maintops.domain.baselines import Baseline
 from maintops.domain.findings import Finding, FindingState
 from maintops.domain.followups import FollowUp, FollowUpState
+from maintops.domain.holds import Approval, Hold
+from maintops.domain.journeys import still_owed
 from maintops.domain.ports import Memory, Sighting, Verdict
 from maintops.domain.records import ServiceRecord
-from maintops.domain.runs import Event, Progressed, Run, RunEnded, RunPlanned, ServerAnswered, fold
+from maintops.domain.runs import (
+    AFTERWARDS,
+    ChangeEvent,
+    Event,
+    Owed,
+    Owner,
+    Progressed,
+    Resumed,
+    Run,
+    RunEnded,
+    RunPlanned,
+    ServerAnswered,
+    Settled,
+    fold,
+)
 from maintops.domain.steps import StepAnswer
 from maintops.errors import StoreError
 from maintops.store import codec
-from maintops.store.orders import age, newest, planned_order, urgency
+from maintops.store.journals import Kind, event_text, event_value
+from maintops.store.locks import holder, still_running, taken
+from maintops.store.orders import age, newest, planned_order, recency, urgency
 from maintops.store.prefixes import LAST, chosen, unknown
 from maintops.store.verdicts import Texts, texts
 
@@ -37,7 +55,7 @@ class _Row:
 class _Entry:
     """An event of a journal."""
 
-    kind: codec.Kind
+    kind: Kind
     document: str
     at: int
 
@@ -62,6 +80,7 @@ class MemoryStore:
 
     def __init__(self) -> None:
         self._journals: dict[str, list[_Entry]] = {}
+        self._ended: set[str] = set()
         self._records: dict[str, _Row] = {}
         self._servers: dict[str, _Known] = {}
         self._findings: dict[str, _Known] = {}
@@ -70,6 +89,8 @@ class MemoryStore:
         self._answers: dict[str, _Answer] = {}
         self._baselines: list[str] = []
         self._evidence: dict[str, bytes] = {}
+        self._approvals: dict[str, list[str]] = {}
+        self._holds: dict[str, str] = {}
 
     # --- writing -----------------------------------------------------------------------------------------------------
 
@@ -77,11 +98,36 @@ class MemoryStore:
         """See Store."""
         if planned.run in self._journals:
             raise StoreError(f"The run {planned.run} is written down already.")
-        self._journals[planned.run] = [_entry(planned)]
+        entry = _entry(planned)
+        if planned.changes:
+            self._refuse_taken(planned)
+        self._journals[planned.run] = [entry]
 
-    def append(self, run: str, event: Progressed | RunEnded | StepAnswer) -> None:
+    def resume(self, run: str, resumed: Resumed) -> None:
         """See Store."""
-        self._append(self._journal(run), event)
+        journal = self._journal(run)
+        if run not in self._ended:
+            raise still_running(self._run(run))
+        entry = _entry(resumed)
+        if self._changes(run):
+            self._refuse_taken(self._run(run).planned)
+        self._ended.discard(run)
+        journal.append(entry)
+
+    def append(
+        self, run: str, *events: Progressed | RunEnded | StepAnswer | ChangeEvent, owner: Owner | None = None
+    ) -> bool:
+        """See Store."""
+        journal = self._journal(run)
+        if owner is not None and (run in self._ended or owner != self._run(run).owner):
+            return False
+        entries = [(event, _entry(event)) for event in events]  # all can be kept, or none is
+        for event, entry in entries:
+            if isinstance(event, AFTERWARDS) or run not in self._ended:
+                journal.append(entry)
+            if isinstance(event, RunEnded):
+                self._ended.add(run)
+        return True
 
     def commit(
         self, run: str, record: str, server: str, judge: Callable[[Memory], Verdict], answer: bytes, at: datetime
@@ -97,7 +143,8 @@ class MemoryStore:
         self._keep(verdict, kept, at)
         if body is not None:
             self._answers[record] = _Answer(codec.microseconds(verdict.record.ended), body)
-        self._append(journal, event)
+        if run not in self._ended:
+            journal.append(_entry(event))
         return verdict
 
     def keep_evidence(self, body: bytes) -> str:
@@ -114,6 +161,14 @@ class MemoryStore:
         """See Store."""
         # the newest first, as they are read
         self._baselines = [*reversed([codec.baseline_text(one) for one in baselines]), *self._baselines]
+
+    def keep_approval(self, approval: Approval) -> None:
+        """See Store."""
+        self._approvals.setdefault(approval.plan, []).insert(0, codec.approval_text(approval))
+
+    def keep_hold(self, hold: Hold) -> None:
+        """See Store."""
+        self._holds[hold.id] = codec.hold_text(hold)
 
     def prune_answers(self, before: datetime) -> int:
         """See Store."""
@@ -153,7 +208,7 @@ class MemoryStore:
 
     def runs(self, limit: int | None = None, *, unfinished: bool = False) -> list[Run]:
         """See Store."""
-        found = [run for run in self._journals if not unfinished or not _has_ended(self._journals[run])]
+        found = [run for run in self._journals if not unfinished or run not in self._ended]
         found.sort(key=lambda run: (self._journals[run][0].at, run), reverse=True)
         return [self._run(run) for run in found[:limit]]
 
@@ -165,7 +220,7 @@ class MemoryStore:
 
     def events(self, run: str) -> list[Event]:
         """See Store."""
-        return [codec.event_value(one.kind, one.document, one.at) for one in self._journal(run)]
+        return [event_value(one.kind, one.document, one.at) for one in self._journal(run)]
 
     def records(
         self,
@@ -227,6 +282,24 @@ class MemoryStore:
         id = _choose("follow-up", prefix, self._followups)
         return codec.followup_value(self._followups[id].followups[id])
 
+    def approvals(self, plan: str) -> list[Approval]:
+        """See Store."""
+        return [codec.approval_value(document) for document in self._approvals.get(plan, [])]
+
+    def owed(self) -> list[tuple[str, Owed]]:
+        """See Store."""
+        events = (
+            (run, event_value(entry.kind, entry.document, entry.at))
+            for run, journal in self._journals.items()
+            for entry in journal
+        )
+        return still_owed((run, event) for run, event in events if isinstance(event, Owed | Settled))
+
+    def holds(self) -> list[Hold]:
+        """See Store."""
+        found = map(codec.hold_value, self._holds.values())
+        return sorted((one for one in found if not one.lifted), key=recency)
+
     def close(self) -> None:
         """See Store."""
 
@@ -237,9 +310,14 @@ class MemoryStore:
             raise unknown("run", run)
         return self._journals[run]
 
-    def _append(self, journal: list[_Entry], event: Event) -> None:
-        if isinstance(event, StepAnswer) or not _has_ended(journal):
-            journal.append(_entry(event))
+    def _refuse_taken(self, planned: RunPlanned) -> None:
+        changing = (run for run in self._journals if run not in self._ended and self._changes(run))
+        found = holder(planned, (self._run(run).planned for run in changing))
+        if found is not None:
+            raise taken(planned, self._run(found.run))
+
+    def _changes(self, run: str) -> bool:
+        return self._journals[run][0].kind is Kind.CHANGING
 
     def _keep(self, verdict: Verdict, kept: Texts, at: datetime) -> None:
         record = verdict.record
@@ -265,12 +343,8 @@ class MemoryStore:
 
 
 def _entry(event: Event) -> _Entry:
-    kind, document = codec.event_text(event)
+    kind, document = event_text(event)
     return _Entry(kind, document, codec.microseconds(event.at))
-
-
-def _has_ended(journal: list[_Entry]) -> bool:
-    return any(entry.kind is codec.Kind.ENDED for entry in journal)
 
 
 def _choose(noun: str, prefix: str, ids: Iterable[str]) -> str:

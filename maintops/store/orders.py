@@ -8,6 +8,7 @@ from datetime import datetime, timedelta
 from maintops.domain.baselines import Baseline
 from maintops.domain.findings import Finding
 from maintops.domain.followups import FollowUp
+from maintops.domain.holds import Hold
 from maintops.domain.runs import RunPlanned
 from maintops.store.codec import EPOCH
 
@@ -20,6 +21,11 @@ def urgency(finding: Finding) -> tuple[int, timedelta, str]:
 def age(followup: FollowUp) -> tuple[datetime, str]:
     """Oldest first."""
     return followup.opened, followup.id
+
+
+def recency(hold: Hold) -> tuple[timedelta, str]:
+    """Newest first."""
+    return EPOCH - hold.at, hold.id
 
 
 def newest(baselines: Iterable[Baseline]) -> list[Baseline]:

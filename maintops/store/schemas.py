@@ -18,7 +18,7 @@ from maintops.store.tables import metadata
 if TYPE_CHECKING:
     from alembic.config import Config
 
-HEAD = "0002"
+HEAD = "0003"
 """The newest migration. Revisions are numbers of four digits, counted up."""
 
 VERSION_TABLE = "maintops_version"

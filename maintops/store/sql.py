@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from datetime import datetime
 from hashlib import sha256
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from sqlalchemy import Connection, Select, Table, delete, insert, select, tuple_, update
 from sqlalchemy.sql import Executable
@@ -13,17 +13,37 @@ from sqlalchemy.sql import Executable
 from maintops.domain.baselines import Baseline
 from maintops.domain.findings import Finding, FindingState
 from maintops.domain.followups import FollowUp, FollowUpState
+from maintops.domain.holds import Approval, Hold
+from maintops.domain.journeys import still_owed
 from maintops.domain.outcomes import Severity
 from maintops.domain.ports import Memory, Sighting, Verdict
 from maintops.domain.records import ServiceRecord
-from maintops.domain.runs import Event, Progressed, Run, RunEnded, RunPlanned, RunState, ServerAnswered, fold
+from maintops.domain.runs import (
+    AFTERWARDS,
+    ChangeEvent,
+    Event,
+    Owed,
+    Owner,
+    Progressed,
+    Resumed,
+    Run,
+    RunEnded,
+    RunPlanned,
+    RunState,
+    ServerAnswered,
+    Settled,
+    fold,
+)
 from maintops.domain.steps import StepAnswer
 from maintops.errors import StoreError
 from maintops.store import codec, statements
 from maintops.store.codec import column, microseconds
 from maintops.store.connections import Database
-from maintops.store.orders import newest, planned_order, urgency
+from maintops.store.journals import event_text, event_value
+from maintops.store.locks import holder, still_running, taken
+from maintops.store.orders import newest, planned_order, recency, urgency
 from maintops.store.prefixes import LAST, SHOWN, chosen, unknown
+from maintops.store.rows import finding_row, followup_row, record_row, run_row, sighting_rows
 from maintops.store.schemas import bring_up_to_date
 from maintops.store.tables import (
     answers,
@@ -39,11 +59,11 @@ from maintops.store.tables import (
 )
 from maintops.store.verdicts import Texts, texts
 
-if TYPE_CHECKING:
-    pass
-
 CHUNK = 200
 """Records that are read at a time."""
+
+CHANGES = "\0changes"
+"""What is locked, in a server's place, while a run that changes servers begins: it must see all that have begun."""
 
 _NOT_GONE = [state.value for state in FindingState if state is not FindingState.GONE]
 _NOT_CLOSED = [state.value for state in FollowUpState if state is not FollowUpState.CLOSED]
@@ -70,28 +90,45 @@ class SqlStore:
         """See Store."""
         run = column(planned.run)
         with self._database.writing() as connection:
+            if planned.changes:
+                self._database.lock(CHANGES)
             if connection.execute(statements.RUN_HELD, {"run": run}).first() is not None:
                 raise StoreError(f"The run {planned.run} is written down already.")
-            connection.execute(
-                insert(runs),
-                {
-                    "id": run,
-                    "checklist": column(planned.checklist),
-                    "state": RunState.RUNNING.value,
-                    "started": microseconds(planned.at),
-                },
-            )
+            if planned.changes:
+                _refuse_taken(connection, planned)
+            connection.execute(insert(runs), run_row(planned))
             _write_event(connection, run, planned)
 
-    def append(self, run: str, event: Progressed | RunEnded | StepAnswer) -> None:
+    def resume(self, run: str, resumed: Resumed) -> None:
         """See Store."""
+        id = column(run)
         with self._database.writing() as connection:
-            if _has_ended(connection, run) and not isinstance(event, StepAnswer):
-                return
-            _write_event(connection, column(run), event)
-            if isinstance(event, RunEnded):
-                end = {"state": event.state.value, "ended": microseconds(event.at)}
-                connection.execute(update(runs).where(runs.c.id == column(run)).values(end))
+            self._database.lock(CHANGES)
+            if not _has_ended(connection, run):
+                raise still_running(fold(_events(connection, id)))
+            planned = _plan(connection, id)
+            if planned is not None and planned.changes:
+                _refuse_taken(connection, planned)
+            _set_state(connection, id, RunState.RUNNING, None)
+            _write_event(connection, id, resumed)
+
+    def append(
+        self, run: str, *events: Progressed | RunEnded | StepAnswer | ChangeEvent, owner: Owner | None = None
+    ) -> bool:
+        """See Store."""
+        id = column(run)
+        with self._database.writing() as connection:
+            ended = _has_ended(connection, run)
+            if owner is not None and (ended or owner != _owner(connection, id)):
+                return False
+            for event in events:
+                if ended and not isinstance(event, AFTERWARDS):
+                    continue
+                _write_event(connection, id, event)
+                if isinstance(event, RunEnded):
+                    ended = True
+                    _set_state(connection, id, event.state, event.at)
+        return True
 
     def commit(
         self, run: str, record: str, server: str, judge: Callable[[Memory], Verdict], answer: bytes, at: datetime
@@ -105,9 +142,9 @@ class SqlStore:
             verdict = judge(_memory(connection, server))
             kept = texts(verdict, run, record, server)
             ended = _has_ended(connection, run)
-            _write_record(connection, verdict.record, kept.record)
+            connection.execute(statements.INSERT_RECORD, record_row(verdict.record, kept.record))
             self._write_memory(connection, column(server), kept)
-            _write_sightings(connection, kept, column(record), microseconds(at))
+            _many(connection, statements.INSERT_SIGHTINGS, sighting_rows(kept, column(record), microseconds(at)))
             if body is not None:
                 end = microseconds(verdict.record.ended)
                 connection.execute(statements.INSERT_ANSWER, {"record": column(record), "ended": end, "body": body})
@@ -116,13 +153,13 @@ class SqlStore:
         return verdict
 
     def _write_memory(self, connection: Connection, server: str, kept: Texts) -> None:
-        rows = [{"server": server, "check_id": column(check), "document": text} for check, text in kept.facts.items()]
-        _many(connection, self._upsert_facts, rows)
-        _many(connection, self._upsert_findings, [_finding_row(one, text) for one, text in kept.findings])
+        known = [{"server": server, "check_id": column(check), "document": text} for check, text in kept.facts.items()]
+        _many(connection, self._upsert_facts, known)
+        _many(connection, self._upsert_findings, [finding_row(one, text) for one, text in kept.findings])
         self._write_followups(connection, kept.followups)
 
     def _write_followups(self, connection: Connection, kept: Sequence[tuple[FollowUp, str]]) -> None:
-        _many(connection, self._upsert_followups, [_followup_row(one, text) for one, text in kept])
+        _many(connection, self._upsert_followups, [followup_row(one, text) for one, text in kept])
         _many(connection, statements.DELETE_LINKS, [{"of": column(one.id)} for one, _ in kept])
         links = [{"followup": column(one.id), "finding": column(id)} for one, _ in kept for id in set(one.findings)]
         _many(connection, statements.INSERT_LINKS, links)
@@ -150,6 +187,22 @@ class SqlStore:
             for one in baselines:
                 row = {"server": column(one.server), "check_id": column(one.check)}
                 connection.execute(statements.NEXT_BASELINE, row | {"document": codec.baseline_text(one)})
+
+    def keep_approval(self, approval: Approval) -> None:
+        """See Store."""
+        plan = column(approval.plan)
+        with self._database.writing() as connection:
+            self._database.lock(f"approval {plan}")  # they are numbered one after the other
+            row = {"plan": plan, "document": codec.approval_text(approval)}
+            connection.execute(statements.NEXT_APPROVAL, row)
+
+    def keep_hold(self, hold: Hold) -> None:
+        """See Store."""
+        id = column(hold.id)
+        with self._database.writing() as connection:
+            self._database.lock(f"hold {id}")
+            row = {"id": id, "lifted": hold.lifted, "document": codec.hold_text(hold)}
+            connection.execute(statements.NEXT_HOLD, row)
 
     def prune_answers(self, before: datetime) -> int:
         """See Store."""
@@ -243,10 +296,10 @@ class SqlStore:
     def _planned_records(self, run: str, wanted: Select[Any], limit: int | None) -> Iterator[ServiceRecord]:
         with self._database.reading() as connection:
             found = [codec.text(row.id) for row in connection.execute(wanted)]
-            plan = connection.execute(statements.JOURNAL.where(events.c.seq == 1), {"run": column(run)}).first()
-        if plan is None:
+            planned = _plan(connection, column(run))
+        if planned is None:
             return
-        ids = sorted(found, key=planned_order(fold([codec.event_value(*plan)]).planned))[:limit]
+        ids = sorted(found, key=planned_order(planned))[:limit]
         for start in range(0, len(ids), CHUNK):
             yield from self._records_by_id(ids[start : start + CHUNK])
 
@@ -317,6 +370,25 @@ class SqlStore:
         """See Store."""
         return codec.followup_value(self._document("follow-up", followups, prefix))
 
+    def approvals(self, plan: str) -> list[Approval]:
+        """See Store."""
+        with self._database.reading() as connection:
+            documents = connection.execute(statements.APPROVALS_OF, {"plan": column(plan)}).scalars().all()
+        return [codec.approval_value(document) for document in documents]
+
+    def owed(self) -> list[tuple[str, Owed]]:
+        """See Store."""
+        with self._database.reading() as connection:
+            rows = connection.execute(statements.DEBTS).all()
+        events = ((codec.text(run), event_value(kind, document, at)) for run, kind, at, document in rows)
+        return still_owed((run, event) for run, event in events if isinstance(event, Owed | Settled))
+
+    def holds(self) -> list[Hold]:
+        """See Store."""
+        with self._database.reading() as connection:
+            documents = connection.execute(statements.HOLDS).scalars().all()
+        return sorted(map(codec.hold_value, documents), key=recency)
+
     def close(self) -> None:
         """See Store."""
         self._database.close()
@@ -372,8 +444,27 @@ def _memory(connection: Connection, server: str) -> Memory:
 
 
 def _events(connection: Connection, run: str) -> list[Event]:
-    rows = connection.execute(statements.JOURNAL.order_by(events.c.seq), {"run": run})
-    return [codec.event_value(kind, document, at) for kind, document, at in rows]
+    found = connection.execute(statements.JOURNAL.order_by(events.c.seq), {"run": run})
+    return [event_value(kind, document, at) for kind, document, at in found]
+
+
+def _plan(connection: Connection, run: str) -> RunPlanned | None:
+    first = connection.execute(statements.JOURNAL.where(events.c.seq == 1), {"run": run}).first()
+    return None if first is None else fold([event_value(*first)]).planned
+
+
+def _owner(connection: Connection, run: str) -> Owner | None:
+    last = connection.execute(statements.OWNERS, {"run": run}).first()
+    event = None if last is None else event_value(*last)
+    return event.owner if isinstance(event, RunPlanned | Resumed) else None
+
+
+def _refuse_taken(connection: Connection, planned: RunPlanned) -> None:
+    """Refuses servers that another run is changing. Holds only while CHANGES is locked."""
+    running = (fold([event_value(*row)]).planned for row in connection.execute(statements.CHANGING).all())
+    found = holder(planned, running)
+    if found is not None:
+        raise taken(planned, fold(_events(connection, column(found.run))))
 
 
 def _is_kept(connection: Connection, run: str, record: str) -> bool:
@@ -387,69 +478,18 @@ def _has_ended(connection: Connection, run: str) -> bool:
     row = connection.execute(statements.RUN_HELD, {"run": column(run)}).first()
     if row is None:
         raise unknown("run", run)
-    return row.ended is not None
+    return bool(row.state != RunState.RUNNING.value)
 
 
 # --- writing in a transaction ----------------------------------------------------------------------------------------
 
 
 def _write_event(connection: Connection, run: str, event: Event) -> None:
-    kind, document = codec.event_text(event)
+    kind, document = event_text(event)
     row = {"run": run, "kind": kind.value, "at": microseconds(event.at), "document": document}
     connection.execute(statements.NEXT_EVENT, row)
 
 
-def _write_record(connection: Connection, record: ServiceRecord, document: str) -> None:
-    connection.execute(
-        statements.INSERT_RECORD,
-        {
-            "id": column(record.id),
-            "run": column(record.run),
-            "server": column(record.server),
-            "checklist": column(record.checklist),
-            "service": column(record.service),
-            "customer": None if record.customer is None else column(record.customer),
-            "site": None if record.site is None else column(record.site),
-            "outcome": record.outcome.value,
-            "severity": None if record.severity is None else record.severity.value,
-            "started": microseconds(record.started),
-            "ended": microseconds(record.ended),
-            "document": document,
-        },
-    )
-
-
-def _finding_row(finding: Finding, document: str) -> dict[str, Any]:
-    return {
-        "id": column(finding.id),
-        "server": column(finding.server),
-        "check_id": column(finding.check),
-        "state": finding.state.value,
-        "severity": finding.severity.value,
-        "document": document,
-    }
-
-
-def _followup_row(followup: FollowUp, document: str) -> dict[str, Any]:
-    return {
-        "id": column(followup.id),
-        "server": column(followup.server),
-        "state": followup.state.value,
-        "opened": microseconds(followup.opened),
-        "document": document,
-    }
-
-
-def _write_sightings(connection: Connection, kept: Texts, record: str, at: int) -> None:
-    rows = [
-        {
-            "finding": column(finding.id),
-            "at": at,
-            "record": record,
-            "state": finding.state.value,
-            "severity": finding.severity.value,
-            "message": column(finding.message),
-        }
-        for finding, _ in kept.findings
-    ]
-    _many(connection, statements.INSERT_SIGHTINGS, rows)
+def _set_state(connection: Connection, run: str, state: RunState, ended: datetime | None) -> None:
+    end = {"state": state.value, "ended": None if ended is None else microseconds(ended)}
+    connection.execute(update(runs).where(runs.c.id == run).values(end))

@@ -8,18 +8,23 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from sqlalchemy import Table, bindparam, delete, func, insert, select
+from sqlalchemy import Insert, Table, bindparam, delete, false, func, insert, select, text
 from sqlalchemy.sql import Executable
 
 from maintops.domain.followups import FollowUpState
+from maintops.domain.runs import RunState
+from maintops.store.journals import Kind
+from maintops.store.tables import DEBTS as DEBTS_ALONE
 from maintops.store.tables import (
     answers,
+    approvals,
     baselines,
     events,
     facts,
     findings,
     followup_findings,
     followups,
+    holds,
     records,
     runs,
     sightings,
@@ -27,6 +32,19 @@ from maintops.store.tables import (
 
 if TYPE_CHECKING:
     from sqlalchemy.dialects import postgresql, sqlite
+
+
+def numbered(table: Table) -> Insert:
+    """Inserts a row into a table whose key ends with `seq`: one more than the last of those that share the rest."""
+    seq = table.c.seq
+    rest = [one for one in table.primary_key if one is not seq]
+    same = [one == bindparam(one.name) for one in rest]
+    last = select(func.max(seq)).where(*same).scalar_subquery()
+    values = [bindparam(one.name, type_=one.type) for one in table.columns if one is not seq]
+    return insert(table).from_select(
+        [*(one.name for one in table.columns if one is not seq), "seq"], select(*values, func.coalesce(last, 0) + 1)
+    )
+
 
 RECORD_EXISTS = select(records.c.id).where(records.c.id == bindparam("record"))
 RUN_AND_RECORD = select(runs.c.id, RECORD_EXISTS.scalar_subquery()).where(runs.c.id == bindparam("run"))
@@ -46,34 +64,38 @@ BASELINES_OF = select(baselines.c.document).where(
     .correlate(baselines)
     .scalar_subquery(),
 )
-NEXT_BASELINE = insert(baselines).from_select(
-    ["server", "check_id", "seq", "document"],
-    select(
-        bindparam("server", type_=baselines.c.server.type),
-        bindparam("check_id", type_=baselines.c.check_id.type),
-        func.coalesce(
-            select(func.max(baselines.c.seq))
-            .where(baselines.c.server == bindparam("server"), baselines.c.check_id == bindparam("check_id"))
-            .scalar_subquery(),
-            0,
-        )
-        + 1,
-        bindparam("document", type_=baselines.c.document.type),
-    ),
-)
+NEXT_BASELINE = numbered(baselines)
+NEXT_APPROVAL = numbered(approvals)
+NEXT_HOLD = numbered(holds)
 # Held until the end of the transaction: events are numbered one after the other.
-RUN_HELD = select(runs.c.ended).where(runs.c.id == bindparam("run")).with_for_update()
-NEXT_EVENT = insert(events).from_select(
-    ["run", "seq", "kind", "at", "document"],
-    select(
-        bindparam("run", type_=events.c.run.type),
-        func.coalesce(select(func.max(events.c.seq)).where(events.c.run == bindparam("run")).scalar_subquery(), 0) + 1,
-        bindparam("kind", type_=events.c.kind.type),
-        bindparam("at", type_=events.c.at.type),
-        bindparam("document", type_=events.c.document.type),
-    ),
-)
+RUN_HELD = select(runs.c.state).where(runs.c.id == bindparam("run")).with_for_update()
+NEXT_EVENT = numbered(events)
 JOURNAL = select(events.c.kind, events.c.document, events.c.at).where(events.c.run == bindparam("run"))
+OWNERS = (
+    select(events.c.kind, events.c.document, events.c.at)
+    .where(events.c.run == bindparam("run"), events.c.kind.in_([Kind.PLANNED, Kind.CHANGING, Kind.RESUMED]))
+    .order_by(events.c.seq.desc())
+    .limit(1)
+)
+# Runs that are going on are few, and an index finds them; of each only the first event is looked at.
+CHANGING = (
+    select(events.c.kind, events.c.document, events.c.at)
+    .join(runs, runs.c.id == events.c.run)
+    .where(runs.c.state == RunState.RUNNING.value, events.c.seq == 1, events.c.kind == Kind.CHANGING.value)
+)
+DEBTS = (
+    select(events.c.run, events.c.kind, events.c.at, events.c.document)
+    .where(text(DEBTS_ALONE))  # as the index says it: parameters would hide it from SQLite
+    .order_by(events.c.run, events.c.seq)
+)
+APPROVALS_OF = (
+    select(approvals.c.document).where(approvals.c.plan == bindparam("plan")).order_by(approvals.c.seq.desc())
+)
+_newer = holds.alias()
+HOLDS = select(holds.c.document).where(
+    holds.c.lifted == false(),
+    ~select(_newer.c.seq).where(_newer.c.id == holds.c.id, _newer.c.seq > holds.c.seq).correlate(holds).exists(),
+)
 INSERT_RECORD = insert(records)
 INSERT_SIGHTINGS = insert(sightings)
 INSERT_ANSWER = insert(answers)

@@ -7,7 +7,7 @@ a document repeat what is searched or sorted by. Times are microseconds since 19
 
 from __future__ import annotations
 
-from sqlalchemy import BigInteger, Column, ForeignKey, Index, Integer, LargeBinary, MetaData, Table, Text
+from sqlalchemy import BigInteger, Boolean, Column, ForeignKey, Index, Integer, LargeBinary, MetaData, Table, Text, text
 
 metadata = MetaData(
     naming_convention={
@@ -18,6 +18,9 @@ metadata = MetaData(
 
 WORD = Text().with_variant(Text(collation="C"), "postgresql")
 """Text that sorts by code point in both databases, whatever the language of the database is."""
+
+DEBTS = "kind IN ('owed', 'settled')"
+"""The few events among all that say what is owed to servers: an index holds these alone."""
 
 runs = Table(
     "runs",
@@ -39,6 +42,7 @@ events = Table(
     Column("kind", WORD, nullable=False),
     Column("at", BigInteger, nullable=False),
     Column("document", Text, nullable=False),
+    Index("ix_events_debts", "run", sqlite_where=text(DEBTS), postgresql_where=text(DEBTS)),
     sqlite_with_rowid=False,
 )
 
@@ -133,6 +137,25 @@ baselines = Table(
     Column("server", WORD, primary_key=True),
     Column("check_id", WORD, primary_key=True),
     Column("seq", Integer, primary_key=True, autoincrement=False),
+    Column("document", Text, nullable=False),
+    sqlite_with_rowid=False,
+)
+
+approvals = Table(
+    "approvals",
+    metadata,
+    Column("plan", WORD, primary_key=True),
+    Column("seq", Integer, primary_key=True, autoincrement=False),
+    Column("document", Text, nullable=False),
+    sqlite_with_rowid=False,
+)
+
+holds = Table(
+    "holds",
+    metadata,
+    Column("id", WORD, primary_key=True),
+    Column("seq", Integer, primary_key=True, autoincrement=False),
+    Column("lifted", Boolean, nullable=False),
     Column("document", Text, nullable=False),
     sqlite_with_rowid=False,
 )

@@ -1,16 +1,52 @@
-"""Runs whose process died: they are marked interrupted, and every cell that was not answered becomes `unknown`."""
+"""Runs whose process died: they are marked interrupted, and every planned cell gets an outcome.
+
+Of a run that only looks, whatever was not answered is `unknown`. Of a run that changes servers the journal tells more:
+whom it had not touched, which stages were over, and which one was mid-flight.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, replace
 from datetime import datetime
 
+from maintops.domain.journeys import AFTER, BEFORE, END, HOOKS, Journal, Journey, journal
 from maintops.domain.outcomes import Cell, Outcome
 from maintops.domain.ports import Memory, Store, Verdict
-from maintops.domain.records import ServiceRecord
-from maintops.domain.runs import Owner, PlannedServer, Run, RunEnded, RunState
+from maintops.domain.records import ServiceRecord, part_id
+from maintops.domain.runs import (
+    Event,
+    Owner,
+    PlannedServer,
+    Remarked,
+    Resumed,
+    Run,
+    RunEnded,
+    RunState,
+    ServerAnswered,
+    StageBegan,
+    StageEnded,
+    StageResult,
+    fold,
+)
 
+DIED = "its process died"
 WHY = "maintops died before this server's answer was kept"
+UNTOUCHED = "not touched: maintops died before its turn"
+
+_STAGES = {
+    BEFORE: "the look at it before the change",
+    AFTER: "the look at it after the change",
+    END: "what was left to do in the end",
+}
+_OUTCOMES = {
+    StageResult.OK: Outcome.OK,
+    StageResult.SKIPPED: Outcome.SKIPPED,
+    StageResult.FAILED: Outcome.FAILED,
+    StageResult.UNREACHABLE: Outcome.UNREACHABLE,
+    StageResult.UNKNOWN: Outcome.UNKNOWN,
+    StageResult.WAITING: Outcome.NOT_REACHED,
+}
 
 
 def recover(store: Store, dead: Callable[[Owner], bool], now: datetime) -> list[Run]:
@@ -19,22 +55,24 @@ def recover(store: Store, dead: Callable[[Owner], bool], now: datetime) -> list[
     return [interrupt(store, run, now) for run in runs]
 
 
-def interrupt(store: Store, run: Run, now: datetime, reason: str = "its process died") -> Run:
-    """Ends one run: the servers without a record get one with every cell `unknown`."""
+def interrupt(store: Store, run: Run, now: datetime, reason: str = DIED) -> Run:
+    """Ends one run: the servers without a record get one. Where a run that changes servers was resumed, those that it
+    touched since get a further part of theirs."""
+    if run.planned.changes:
+        return _interrupt_changing(store, run, now, reason)
     for planned in run.unanswered:
-        record = _unknown(run, planned, now)
-
-        def judge(_: Memory, record: ServiceRecord = record) -> Verdict:
-            return Verdict(record)
-
-        store.commit(run.id, planned.record, planned.server, judge, b"", now)
+        cells = tuple(Cell(check, None, Outcome.UNKNOWN, message=WHY) for check in run.planned.checks)
+        store.commit(run.id, planned.record, planned.server, _as_is(_draft(run, planned, cells, WHY, now)), b"", now)
     store.append(run.id, RunEnded(RunState.INTERRUPTED, reason, now))
     return store.run(run.id)
 
 
-def _unknown(run: Run, planned: PlannedServer, now: datetime) -> ServiceRecord:
+def _as_is(record: ServiceRecord) -> Callable[[Memory], Verdict]:
+    return lambda _: Verdict(record)
+
+
+def _draft(run: Run, planned: PlannedServer, cells: tuple[Cell, ...], why: str, now: datetime) -> ServiceRecord:
     told = run.planned
-    cells = tuple(Cell(check, None, Outcome.UNKNOWN, message=WHY) for check in told.checks)
     return ServiceRecord(
         id=planned.record,
         run=run.id,
@@ -44,12 +82,125 @@ def _unknown(run: Run, planned: PlannedServer, now: datetime) -> ServiceRecord:
         title=told.title,
         service=told.service,
         engine=planned.engine,
-        started=told.at,
+        started=told.at if run.resumed is None else run.resumed.at,
         ended=now,
         cells=cells,
         engineer=told.engineer,
         customer=planned.customer,
         site=planned.site,
-        notes=(WHY,),
+        notes=(why,),
         item=told.item,
     )
+
+
+# --- runs that change servers ----------------------------------------------------------------------------------------
+
+
+def keep_part(
+    store: Store,
+    draft: ServiceRecord,
+    judge: Callable[[ServiceRecord, Memory], Verdict],
+    at: datetime,
+    *,
+    first: int = 1,
+    given_up: Callable[[], bool] = lambda: False,
+) -> Verdict | None:
+    """Keeps a record, or where it exists a further part of it (RUN-0001.2, …), under the first id that is free from
+    part `first` on. `draft` has the id of the record itself; `judge` gets it with the id that it will have. `given_up`
+    is asked whenever an id was not free: where it says so nothing is kept, and None returned."""
+    number = first
+    while True:
+        part = draft if number == 1 else replace(draft, id=part_id(draft.id, number))
+
+        def judged(memory: Memory, part: ServiceRecord = part) -> Verdict:
+            return judge(part, memory)
+
+        verdict = store.commit(draft.run, part.id, draft.server, judged, b"", at)
+        if verdict is not None or given_up():
+            return verdict
+        number += 1
+
+
+def stage_cells(
+    checks: Iterable[str], journey: Journey, why: str, others: Outcome = Outcome.UNKNOWN
+) -> tuple[Cell, ...]:
+    """One cell per planned id: of a stage that has ended what became of it, and `why` of all others."""
+    stages = {id: stage for stage, id in HOOKS.items()}
+    return tuple(_cell(check, journey.ended.get(stages.get(check, check)), why, others) for check in checks)
+
+
+def _cell(check: str, ended: StageEnded | None, why: str, others: Outcome) -> Cell:
+    if ended is None:
+        return Cell(check, None, others, message=why)
+    return Cell(check, None, _OUTCOMES[ended.result], message=ended.message)
+
+
+@dataclass(frozen=True, slots=True)
+class _Since:
+    """Since a run was begun, or resumed last: whose record was kept, and on whom a stage began or ended."""
+
+    answered: frozenset[str]
+    touched: frozenset[str]
+
+
+def _since(events: Iterable[Event]) -> _Since:
+    answered: set[str] = set()
+    touched: set[str] = set()
+    for event in events:
+        if isinstance(event, Resumed):
+            answered, touched = set(), set()
+        elif isinstance(event, ServerAnswered):
+            answered.add(event.server)
+        elif isinstance(event, StageBegan | StageEnded):
+            touched.add(event.server)
+    return _Since(frozenset(answered), frozenset(touched))
+
+
+def _interrupt_changing(store: Store, run: Run, now: datetime, reason: str) -> Run:
+    events = store.events(run.id)
+    told, since = journal(events), _since(events)
+    for planned in run.planned.servers:
+        has_record = planned.server in run.records and planned.server not in since.touched
+        if planned.server not in since.answered and not has_record:
+            _keep_broken_off(store, run, _broken_off(run, planned, told, now), now)
+    # in this order: who sees the run ended finds every record and the reason
+    told_why = Remarked(_remark(run, reason), now)
+    store.append(run.id, told_why, RunEnded(RunState.INTERRUPTED, reason, now), owner=run.owner)
+    return store.run(run.id)
+
+
+def _is_still(run: Run, current: Run) -> bool:
+    """Whether nobody has ended a run meanwhile, or even gone on with it."""
+    return current.state is RunState.RUNNING and current.owner == run.owner
+
+
+def _keep_broken_off(store: Store, run: Run, draft: ServiceRecord, now: datetime) -> None:
+    def kept_by_another() -> bool:
+        events = store.events(run.id)
+        return not _is_still(run, fold(events)) or draft.server in _since(events).answered
+
+    def judge(part: ServiceRecord, _: Memory) -> Verdict:
+        return Verdict(part)
+
+    first = 2 if draft.server in run.records else 1
+    keep_part(store, draft, judge, now, first=first, given_up=kept_by_another)
+
+
+def _broken_off(run: Run, planned: PlannedServer, told: Journal, now: datetime) -> ServiceRecord:
+    journey = told.journey(planned.server)
+    if not journey.touched:
+        cells = stage_cells(run.planned.checks, journey, UNTOUCHED, Outcome.NOT_REACHED)
+        return _draft(run, planned, cells, UNTOUCHED, now)
+    if journey.mid:
+        stage = _STAGES.get(journey.mid, journey.mid)
+        why = f"maintops died in the middle of {stage}; maintops run continue {run.id} finds out"
+    else:
+        why = f"maintops died before it was done; maintops run continue {run.id} goes on"
+    return _draft(run, planned, stage_cells(run.planned.checks, journey, why), why, now)
+
+
+def _remark(run: Run, reason: str) -> str:
+    process = f"the process {run.owner.pid} on {run.owner.host}"
+    if reason == DIED:
+        return f"{process} died; its servers are free again"
+    return f"{process} broke off ({reason}); its servers are free again"

@@ -34,6 +34,8 @@ ORDINARY, SECURITY = "lab", "lab-security"
 """Its two suites, called as a distribution calls them: an update for security is told by the suite it comes from."""
 
 PLAIN, SERVICE, REBOOT, BROKEN = (f"maintops-lab-{kind}" for kind in ("plain", "service", "reboot", "broken"))
+CONFIGURED, META = "maintops-lab-configured", "maintops-lab-meta"
+CONFIGURATION = f"/etc/{CONFIGURED}.conf"
 NEWER_KERNEL = "9.9.9-1-amd64"
 """Newer than any, and of the kind that the lab's virtual machines run: kernels of other kinds do not count."""
 KERNEL = f"linux-image-{NEWER_KERNEL}"
@@ -42,20 +44,28 @@ KERNEL = f"linux-image-{NEWER_KERNEL}"
 @dataclass(frozen=True, slots=True)
 class Package:
     """A package for every architecture: `files` are its contents by path, `scripts` what dpkg runs, by name (postinst,
-    prerm, ...; deb-postinst(5))."""
+    prerm, ...; deb-postinst(5)), `relations` what it says of other packages, by field (Depends, ...). What it has in
+    /etc are its conffiles."""
 
     name: str
     version: str
     files: Mapping[str, str] = field(default_factory=dict)
     scripts: Mapping[str, str] = field(default_factory=dict)
+    relations: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def control(self) -> str:
         """Its control fields, without an empty line behind them."""
+        relations = "".join(f"{name}: {value}\n" for name, value in self.relations.items())
         return (
             f"Package: {self.name}\nVersion: {self.version}\nArchitecture: all\nSection: misc\nPriority: optional\n"
-            f"Maintainer: Lab <lab@example.invalid>\nDescription: {self.name} of a lab server\n"
+            f"Maintainer: Lab <lab@example.invalid>\nDescription: {self.name} of a lab server\n{relations}"
         )
+
+    @property
+    def conffiles(self) -> str:
+        """The list of its configuration files (deb-conffiles(5))."""
+        return "".join(f"{path}\n" for path in self.files if path.startswith("/etc/"))
 
 
 # --- the packages -----------------------------------------------------------------------------------------------------
@@ -126,10 +136,25 @@ def newer_kernel() -> Package:
     return Package(KERNEL, NEWER_KERNEL.removesuffix("-amd64"), files)
 
 
+def configured(version: str) -> Package:
+    """A package with a configuration file, another one in each version."""
+    return Package(CONFIGURED, version, {CONFIGURATION: f"default of {version}\n"})
+
+
+def wants_kernel(version: str) -> Package:
+    """A package as those are that always depend on the newest kernel: from 2.0 on that is `newer_kernel`."""
+    return Package(META, version, relations={"Depends": KERNEL} if version != "1.0" else {})
+
+
+def wants_away(version: str) -> Package:
+    """A package that from 2.0 on does not suffer PLAIN."""
+    return Package(META, version, relations={"Conflicts": PLAIN} if version != "1.0" else {})
+
+
 FIRST = (plain("1.0"), service("1.0"), wants_reboot("1.0"), sound("1.0"))
 SECOND = (plain("2.0"), service("2.0"), wants_reboot("2.0"), breaks("2.0"))
 REPAIRED = sound("2.1")
-_EVERY = (PLAIN, SERVICE, REBOOT, BROKEN, KERNEL)
+_EVERY = (PLAIN, SERVICE, REBOOT, BROKEN, CONFIGURED, META, KERNEL)
 
 
 # --- the repository ---------------------------------------------------------------------------------------------------
@@ -141,7 +166,8 @@ def build(package: Package, folder: Path) -> Path:
     with tempfile.TemporaryDirectory(prefix="lab-package-") as place:
         root = Path(place, "root")
         scripts = {f"DEBIAN/{name}": f"#!/bin/sh\nset -e\n{text}" for name, text in package.scripts.items()}
-        for path, text in {"DEBIAN/control": package.control, **scripts, **package.files}.items():
+        told = {"DEBIAN/control": package.control, "DEBIAN/conffiles": package.conffiles}
+        for path, text in {**told, **scripts, **package.files}.items():
             file = root / path.removeprefix("/")
             file.parent.mkdir(parents=True, exist_ok=True)
             file.write_text(text)

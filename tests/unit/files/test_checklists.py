@@ -11,6 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from maintops.domain.changes import ChangePolicy
 from maintops.domain.checklists import DEFAULT_LIMIT, Cadence, Check, FollowUpTemplate, Rule, Step
 from maintops.domain.outcomes import Severity
 from maintops.errors import ConfigurationError, UsageError
@@ -24,6 +25,10 @@ from tests.unit.files.catalogues import CATALOGUE
 
 HEAD = "checklist: c\ntitle: T\nservice: inspection\ncadence: {every: day}\n"
 KINDS_OF_SERVICE = "hardware-maintenance, software-upgrade, fault-handling or inspection"
+NOT_INSTALLED = (
+    'the role "{}" is not installed: there is none in roles/ beside this checklist, in ~/.ansible/roles, '
+    "/usr/share/ansible/roles, /etc/ansible/roles or in a collection"
+)
 WHOLE = """\
 checklist: monthly-hardware
 title: Monthly hardware check
@@ -78,6 +83,8 @@ def folder(tmp_path: Path) -> Path:
     (tmp_path / "checklists").mkdir()
     (tmp_path / "playbooks").mkdir()
     (tmp_path / "playbooks" / "site.yml").write_text("[]")
+    (tmp_path / "checklists/roles/x").mkdir(parents=True)
+    (tmp_path / "checklists/collections/ansible_collections/our/company/roles/base").mkdir(parents=True)
     return tmp_path / "checklists"
 
 
@@ -121,6 +128,7 @@ def test_a_whole_checklist_becomes_a_value(folder: Path) -> None:
     assert checklist.version == hashlib.sha256(WHOLE.encode()).hexdigest()
     assert checklist.file == str(path)
     assert checklist.steps == (Step("HW-900", "Filters are clean", "Clean them.", evidence="photo"),)
+    assert (checklist.changes, checklist.change, checklist.order) == ((), ChangePolicy(), ("HW-900",))
     disks, certificates, battery, configuration, role, uptime = checklist.checks
     assert disks == Check(
         id="HW-010",
@@ -235,6 +243,8 @@ steps:
         ("playbook: §nosuch.yml", 'there is no playbook "nosuch.yml" beside this checklist or in ../playbooks'),
         ("playbook: §../playbooks", 'there is no playbook "../playbooks" beside this checklist or in ../playbooks'),
         ("role: §../x", '"../x" is not a role\'s name'),
+        ("role: §nosuch", NOT_INSTALLED.format("nosuch")),
+        ("role: §our.company.nosuch", NOT_INSTALLED.format("our.company.nosuch")),
         ("role: x, parameters: {a: §{from: p}}", "{from: …} is for the parameters of a probe; write the value itself"),
         ("probe: smart, parameters: {§pths: 1}", 'the probe smart has no parameter "pths"'),
         (

@@ -5,9 +5,10 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
+from maintops.domain.changes import Action, ChangePolicy, ChangeStep, Hook, Reboot, Risk, Share
 from maintops.domain.checklists import Cadence, Check, Checklist, FollowUpTemplate, Rule, Step, StepReading
 from maintops.domain.outcomes import Severity
-from maintops.reports.checks import checks_page
+from maintops.reports.checks import checks_page, deed_words
 
 FULL = Rule("used > 90", Severity.CRITICAL, "{{ used }}", FollowUpTemplate("Make room", "system", "disk", "full-disk"))
 WARM = Rule("used > 80", Severity.WARNING, "{{ used }}")
@@ -27,6 +28,40 @@ YEARLY = Checklist(
     (FILTERS, WATTS),
     item="HM-06",
     includes=("daily",),
+)
+
+UPDATE = ChangeStep(
+    "PT-500",
+    "Updated",
+    "Holes.",
+    "Undo it.",
+    act=Action(playbook="/srv/playbooks/update_all.yml"),
+    precheck=("DA-010",),
+    postcheck=("DA-010", "DA-020"),
+    rollback=Action(fabric="/srv/checklists/code/back.py:undo"),
+)
+LOOK = Step("PT-510", "Looked at", "Look.", precheck=("DA-010",), rollback="Look *away*.")
+BOOT = ChangeStep("PT-520", "Booted", reboot=Reboot.IF_NEEDED, irreversible=True)
+PATCH = Checklist(
+    "patch",
+    "Patch",
+    "software-upgrade",
+    Cadence("month", "month"),
+    "all",
+    (DISKS,),
+    (LOOK,),
+    file="/srv/checklists/patch.yml",
+    changes=(UPDATE, BOOT),
+    change=ChangePolicy(
+        waves=(Share(count=1), Share(percent=100)),
+        soak=600,
+        budget=2,
+        risk=Risk("It *breaks*.", "Undo it."),
+        drain=Hook("drain"),
+        people=("engineer",),
+        console_required=True,
+    ),
+    order=("PT-500", "PT-510", "PT-520"),
 )
 
 
@@ -75,6 +110,66 @@ def test_what_is_included_stands_there_once() -> None:
     assert lines.count("### DA-010 Disks have room") == 1
     assert "Everything in [daily](#daily) is part of it." in lines
     assert page(YEARLY).count("### DA-010 Disks have room") == 1, "where the other one is not on the page, it is here"
+
+
+def test_steps_that_change_servers_stand_in_their_order_with_what_is_around_them() -> None:
+    lines = page(PATCH)
+    assert lines[2].startswith("4 checks and steps. ")
+    assert "| [patch](#patch) |  | software-upgrade | every month | 1 | 1, and 2 by machine |" in lines
+    assert lines[lines.index("### PT-500 Updated") :] == [
+        "### PT-500 Updated",
+        "",
+        "- Why: Holes.",
+        "- Done: playbook ../playbooks/update\\_all.yml",
+        "- Must pass before: DA-010",
+        "- Must pass after: DA-010, DA-020",
+        "- Taken back: by fabric code/back.py:undo",
+        "- To do: Undo it.",
+        "",
+        "### PT-510 Looked at",
+        "",
+        "- Asked: by hand: Look. (done)",
+        "- Must pass before: DA-010",
+        "- Taken back: Look \\*away\\*.",
+        "",
+        "### PT-520 Booted",
+        "",
+        "- Done: reboot if-needed",
+        "- Taken back: never",
+    ]
+    assert page(PATCH, PATCH_TOO).count("### PT-500 Updated") == 1, "what is included stands there once"
+
+
+PATCH_TOO = Checklist(
+    "too", "T", "inspection", Cadence("day", "day"), "all", (), includes=("patch",), changes=PATCH.changes
+)
+
+
+def test_how_servers_are_changed() -> None:
+    lines = page(PATCH)
+    begin = lines.index("It changes servers:")
+    assert lines[begin + 1 : lines.index("### DA-010 Disks have room") - 1] == [
+        "",
+        "- waves: 1, 100%; 10 min 0 s in between",
+        "- servers that may fail: 2, 0 in the first wave",
+        "- packages: pinned",
+        "- approval: required, for 168 h 0 min",
+        "- before and after: drain",
+        "- risk: It \\*breaks\\*.",
+        "- if it goes wrong: Undo it.",
+        "- people: engineer",
+        "- console: must answer before a reboot",
+    ]
+    assert "It changes servers:" not in page(YEARLY)
+
+
+def test_deeds_in_words() -> None:
+    deeds = {
+        "role web": Action(role="web"),
+        "tasks Look, without a name": Action(tasks=({"name": "Look"}, {"debug": {}})),
+    }
+    for words, action in deeds.items():
+        assert deed_words(action, "/srv/c.yml") == words
 
 
 def test_every_kind_of_question_is_named() -> None:

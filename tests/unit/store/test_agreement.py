@@ -15,18 +15,52 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, rule
 
 from maintops.domain.followups import close
+from maintops.domain.holds import Approval, Hold
+from maintops.domain.identities import Identity
 from maintops.domain.outcomes import Cell, Outcome, Severity
 from maintops.domain.ports import Memory, Store, Verdict
 from maintops.domain.records import record_id
-from maintops.domain.runs import Progressed, RunEnded, RunState
+from maintops.domain.runs import (
+    Owed,
+    Owner,
+    Progressed,
+    Remarked,
+    RunEnded,
+    RunState,
+    StageBegan,
+    StageEnded,
+    StageResult,
+    Waved,
+)
 from maintops.errors import MaintopsError
 from maintops.store.opening import open_store
-from tests.store_samples import NOW, judging, later, plan
+from tests.store_samples import NOW, OWNER, changing, judging, later, plan, resumed
 
 RUNS = st.sampled_from(["r1", "r2", "r22", "s1"])
 SERVERS = ("web1", "web2", "db \x00\udc80")
 ENDS = [state for state in RunState if state is not RunState.RUNNING]
 TIMES = st.integers(0, 400).map(lambda hours: later(hours=hours))
+OWNERS = st.none() | st.sampled_from([OWNER, resumed(pid=1).owner, resumed(pid=2).owner])
+EVENTS = st.lists(
+    st.one_of(
+        st.builds(StageBegan, st.sampled_from(SERVERS), st.just("PT-500"), TIMES),
+        st.builds(
+            StageEnded,
+            st.sampled_from(SERVERS),
+            st.just("PT-500"),
+            st.sampled_from(StageResult),
+            st.just("\x00"),
+            TIMES,
+        ),
+        st.builds(
+            Owed, st.sampled_from(SERVERS), st.just("undrain"), st.just(""), st.just("server"), st.just(9.5), TIMES
+        ),
+        st.builds(Waved, st.integers(1, 3), st.sampled_from(["began", "passed"]), st.just(""), TIMES),
+        st.builds(Remarked, st.sampled_from(["", "\udc80"]), TIMES),
+        st.builds(RunEnded, st.sampled_from(ENDS), st.just("held"), TIMES),
+    ),
+    max_size=3,
+)
 CELLS = st.lists(
     st.builds(
         Cell,
@@ -94,6 +128,29 @@ class Stores(RuleBasedStateMachine):
     @rule(run=RUNS, at=TIMES, state=st.sampled_from(ENDS))
     def end(self, run: str, at: Any, state: RunState) -> None:
         self.both(lambda store: store.append(run, RunEnded(state, "why \x00", at)))
+
+    @rule(run=RUNS, servers=st.sets(st.sampled_from(SERVERS), min_size=1), at=TIMES)
+    def begin_to_change(self, run: str, servers: set[str], at: Any) -> None:
+        self.both(lambda store: store.begin(changing(run, sorted(servers), at)))
+
+    @rule(run=RUNS, at=TIMES, pid=st.integers(1, 2))
+    def resume(self, run: str, at: Any, pid: int) -> None:
+        self.both(lambda store: store.resume(run, resumed(at, pid=pid)))
+
+    @rule(run=RUNS, events=EVENTS, owner=OWNERS)
+    def change(self, run: str, events: list[Any], owner: Owner | None) -> None:
+        self.both(lambda store: store.append(run, *events, owner=owner))
+        self.both(lambda store: store.events(run))
+
+    @rule(id=st.sampled_from("ab"), at=TIMES, lifted=st.booleans())
+    def hold(self, id: str, at: Any, lifted: bool) -> None:
+        self.both(lambda store: store.keep_hold(Hold(id, Identity("a", "\x00"), "why", at, lifted=lifted)))
+        self.both(lambda store: store.holds())
+
+    @rule(plan=st.sampled_from("ab"), at=TIMES)
+    def approve(self, plan: str, at: Any) -> None:
+        self.both(lambda store: store.keep_approval(Approval(plan, Identity("a", "b"), at, at)))
+        self.both(lambda store: store.approvals(plan))
 
     @rule(run=RUNS, index=st.integers(1, 3), at=TIMES, cells=CELLS, answer=st.binary(max_size=9), breaks=st.booleans())
     def commit(self, run: str, index: int, at: Any, cells: list[Cell], answer: bytes, breaks: bool) -> None:

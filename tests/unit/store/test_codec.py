@@ -7,6 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from maintops.domain.holds import Approval, Hold
+from maintops.domain.identities import Identity
 from maintops.domain.outcomes import Cell, Outcome, Severity
 from maintops.store import codec
 from tests.store_samples import ok, record
@@ -89,3 +91,17 @@ def test_an_answer_of_the_largest_size_is_kept(monkeypatch: pytest.MonkeyPatch) 
     assert codec.packed(b"answer " * 50) is not None
     monkeypatch.setattr(codec, "MAX_ANSWER", size - 1)
     assert codec.packed(b"answer " * 50) is None
+
+
+TIMES = st.integers(-(10**15), 10**16).map(codec.moment)
+IDENTITIES = st.builds(Identity, ANY_TEXT, ANY_TEXT)
+
+
+@given(st.builds(Approval, ANY_TEXT, IDENTITIES, TIMES, TIMES, ANY_TEXT))
+def test_an_approval_comes_back_as_it_was(approval: Approval) -> None:
+    assert codec.approval_value(codec.approval_text(approval)) == approval
+
+
+@given(st.builds(Hold, ANY_TEXT, IDENTITIES, ANY_TEXT, TIMES, st.none() | TIMES, st.booleans(), ANY_TEXT))
+def test_a_hold_comes_back_as_it_was(hold: Hold) -> None:
+    assert codec.hold_value(codec.hold_text(hold)) == hold

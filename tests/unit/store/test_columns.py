@@ -11,10 +11,13 @@ import pytest
 
 from maintops.domain.findings import finding_id
 from maintops.domain.followups import close
+from maintops.domain.holds import Approval, Hold
+from maintops.domain.identities import Identity
 from maintops.domain.runs import RunEnded, RunState
+from maintops.store import statements
 from maintops.store.codec import microseconds
 from maintops.store.sql import SqlStore
-from tests.store_samples import NOW, bad, keep, later, ok, plan
+from tests.store_samples import NOW, bad, changing, keep, later, ok, plan, resumed
 
 VAR = finding_id("web1", "FS-010", "/var")
 
@@ -50,6 +53,49 @@ def test_a_run_is_searched_by_its_state_and_times(path: Path, store: SqlStore) -
         ("r1", 1, "planned", microseconds(NOW)),
         ("r1", 2, "ended", end),
     ]
+
+
+def test_a_run_that_changes_servers_is_found_by_its_state_and_its_first_event(path: Path, store: SqlStore) -> None:
+    store.begin(changing())
+    query = "SELECT state, ended FROM runs WHERE id = 'c1'"
+    store.append("c1", RunEnded(RunState.HELD, "", later(hours=1)))
+    assert rows(path, query) == [("held", microseconds(later(hours=1)))]
+    store.resume("c1", resumed(later(hours=2)))
+    assert rows(path, query) == [("running", None)]
+    kinds = "SELECT run, seq, kind FROM events ORDER BY run, seq"
+    assert rows(path, kinds) == [
+        ("c1", 1, "changing"),
+        ("c1", 2, "ended"),
+        ("c1", 3, "resumed"),
+        ("r1", 1, "planned"),
+    ]
+
+
+def test_the_look_for_runs_that_change_servers_goes_by_indexes(store: SqlStore) -> None:
+    """However many runs there have been: of those that are running only the first event is read."""
+    with store._database.reading() as connection:
+        wanted = str(statements.CHANGING.compile(connection, compile_kwargs={"literal_binds": True}))
+        steps = [row.detail for row in connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {wanted}")]
+    assert sorted(steps) == [
+        "SEARCH events USING PRIMARY KEY (run=? AND seq=?)",
+        "SEARCH runs USING INDEX ix_runs_state (state=?)",
+    ]
+
+
+def test_runs_that_only_look_never_search_for_others(store: SqlStore, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(statements, "CHANGING", "nothing that can be executed")
+    store.begin(plan("r2"))
+    with pytest.raises(Exception, match="Not an executable object"):
+        store.begin(changing())
+
+
+def test_every_word_on_a_hold_and_every_approval_stays(path: Path, store: SqlStore) -> None:
+    for lifted in (False, True):
+        store.keep_hold(Hold("h1", Identity("a", "b"), "why", NOW, lifted=lifted))
+    assert rows(path, "SELECT id, seq, lifted FROM holds ORDER BY seq") == [("h1", 1, 0), ("h1", 2, 1)]
+    for plan_hash in ("p1", "p1", "p2"):
+        store.keep_approval(Approval(plan_hash, Identity("a", "b"), NOW, later(days=7)))
+    assert rows(path, "SELECT plan, seq FROM approvals ORDER BY plan, seq") == [("p1", 1), ("p1", 2), ("p2", 1)]
 
 
 def test_a_record_is_searched_by_who_what_and_when(path: Path, store: SqlStore) -> None:

@@ -1,0 +1,117 @@
+"""Whether a plan may be carried out: approved by another one, unchanged, not expired, in its window."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from datetime import datetime, timedelta
+
+from maintops.domain.changes import Approval as Policy
+from maintops.domain.changes import ChangePolicy, Late
+from maintops.domain.holds import Approval
+from maintops.domain.identities import Identity
+from maintops.domain.parameters import checklist_parameters
+from maintops.domain.plans import ChangePlan, plan_hash
+from maintops.domain.windows import fits, opening_words
+from maintops.errors import NotNow, UsageError
+from maintops.workflow.proposing import Proposal, frame, planned_steps
+
+ANYONE, OTHER_NAME, OTHER_LOGIN = "anyone", "other-name", "other-login"
+"""Who may approve a plan: anybody, somebody of another name than its author's, or of another login as well."""
+
+
+def approval_of(plan: ChangePlan, by: Identity, policy: ChangePolicy, who: str, now: datetime, note: str) -> Approval:
+    """The approval. Raises UsageError for an approver who may not approve."""
+    if who != ANYONE and not by.is_another(plan.author, by_login=who == OTHER_LOGIN):
+        why = "another login and another name" if who == OTHER_LOGIN else "somebody else"
+        raise UsageError(
+            f"the plan {plan.id} was made by {plan.author}; {why} must approve it, and this is {by} (setting: approver)"
+        )
+    return Approval(plan_hash(plan), by, now, now + timedelta(hours=policy.approval_hours), note)
+
+
+def refusal(
+    plan: ChangePlan, approvals: Sequence[Approval], policy: ChangePolicy, who: str, now: datetime
+) -> str | None:
+    """Why a plan may not be carried out for want of an approval that holds; None where it may."""
+    if policy.approval is Policy.STANDARD:
+        if plan.created > now:
+            return f"the plan {plan.id} says that it was made in the future ({plan.created}): see the clocks"
+        until = plan.created + timedelta(hours=policy.approval_hours)
+        return f"the plan {plan.id} is too old: it held until {until:%Y-%m-%d %H:%M} UTC" if now >= until else None
+    mine = [one for one in approvals if one.plan == plan_hash(plan)]
+    if not mine:
+        return f"nobody has approved the plan {plan.id}: maintops approve FILE --by SOMEBODY-ELSE"
+    good = [one for one in mine if who == ANYONE or one.by.is_another(plan.author, by_login=who == OTHER_LOGIN)]
+    if not good:
+        return f"the plan {plan.id} was approved by its author only ({plan.author})"
+    newest = max(good, key=lambda one: one.expires)
+    if now >= newest.expires:
+        return f"the approval of the plan {plan.id} by {newest.by} expired at {newest.expires:%Y-%m-%d %H:%M} UTC"
+    return None
+
+
+def changed_since(plan: ChangePlan, proposal: Proposal) -> list[str]:
+    """What is not any more as the plan says; `proposal` is made of how things are now."""
+    listed = proposal.checklist
+    told = []
+    if listed.version != plan.version:
+        told.append(f"the checklist {listed.name}")
+    told += [f"the file {name}" for name in _differing(plan.content, proposal.content)]
+    now, then = {one.name for one in proposal.servers}, set(plan.names)
+    told += [f"the server {name} is new" for name in sorted(now - then)]
+    told += [f"the server {name} is not there any more" for name in sorted(then - now)]
+    if told:
+        return told
+    told += _unlike(plan, proposal)
+    found, waves = frame(proposal)
+    if found != plan.fleet:
+        told.append("the groups of servers, or what they depend on")
+    if waves != plan.waves:
+        told.append("the order of the servers")
+    told += list(_values(plan, proposal))
+    return told
+
+
+def _unlike(plan: ChangePlan, proposal: Proposal) -> Iterator[str]:
+    """What the plan says otherwise than the very checklist that it was made of: somebody wrote it, not maintops."""
+    policy = proposal.checklist.change
+    same = {
+        "failure budget": (plan.budget, plan.canary_budget) == (policy.budget, policy.canary_budget),
+        "packages": plan.packages is policy.packages,
+        "approval": plan.approval == policy.approval.value,
+        "steps": plan.steps == planned_steps(proposal.checklist),
+        "window": (plan.window is None) == (policy.windows is None),
+    }
+    yield from (f"the {name} of the checklist" for name, alike in same.items() if not alike)
+
+
+def _differing(then: Mapping[str, str], now: Mapping[str, str]) -> list[str]:
+    return sorted(name for name in {*then, *now} if then.get(name) != now.get(name))
+
+
+def _values(plan: ChangePlan, proposal: Proposal) -> Iterator[str]:
+    planned = {one.server: one for one in plan.servers}
+    defaults = proposal.checklist.parameters
+    for server in proposal.servers:
+        values = checklist_parameters(proposal.checklist, server)
+        own = {name: value for name, value in values.items() if value != defaults.get(name)}
+        if own != dict(planned[server.name].values):
+            yield f"the parameters of {server.name}"
+        if proposal.protected.get(server.name, "") != planned[server.name].protected:
+            yield f"whether maintops needs {server.name} itself"
+
+
+def check_window(plan: ChangePlan, policy: ChangePolicy, now: datetime) -> str | None:
+    """None where a server may be begun now. Raises NotNow before the window, and after it where what is late is
+    skipped; gives the question for a person where it is asked for."""
+    window = plan.window
+    if window is None or fits(window, now, plan.expectation.p95):
+        return None
+    zone = policy.windows.zone if policy.windows is not None else "UTC"
+    words = opening_words(window, zone)
+    if now < window.start:
+        raise NotNow(f"the plan {plan.id} may begin in its window {words}, not before")
+    told = f"the window {words} of the plan {plan.id} has passed, or is too short for another server"
+    if policy.late is Late.ASK:
+        return told
+    raise NotNow(f"{told}; it is skipped (late: skip): make a new plan")

@@ -1,0 +1,184 @@
+"""A server's part of a changing run becomes its service record: its checks, its steps, its proof and its debts."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+
+from maintops.domain.answers import Measured, Reading, Skipped, SubjectFacts
+from maintops.domain.changes import ChangeStep
+from maintops.domain.checklists import Check, FollowUpTemplate, Rule
+from maintops.domain.journeys import AFTER, BEFORE, DUTIES, END, HOOKS, Journey
+from maintops.domain.outcomes import Cell, Outcome, Severity
+from maintops.domain.ports import Memory, Verdict, tell
+from maintops.domain.proofs import PROOF
+from maintops.domain.records import ServiceRecord, part_id
+from maintops.domain.runs import ServerAnswered, StageEnded, StageResult
+from maintops.domain.steps import reading_of
+from maintops.probes.steps import STEP
+from maintops.rules.judging import compile_rules
+from maintops.workflow.judging import judge_server
+from maintops.workflow.planning import CheckPlan, plan_step
+from maintops.workflow.sites import Site, Undertaking, Work
+from maintops.workflow.surveying import PROVEN, draft, unpacked, values
+from maintops.workflow.telling import DEBTS, TITLES, Told, stage_plan, told, with_outcomes
+
+_PROOF_RULES = (
+    Rule(
+        'level == "critical"',
+        Severity.CRITICAL,
+        "{{ told }}",
+        FollowUpTemplate("Repair: {{ told }}", skill="system", knowledge="patching"),
+    ),
+    Rule(
+        'level == "warning"',
+        Severity.WARNING,
+        "{{ told }}",
+        FollowUpTemplate("Find out why the change left a difference: {{ told }}", skill="system"),
+    ),
+)
+_CONTENT = "content in check mode is not looked at in a run that changes"
+_PROOF = CheckPlan(Check(PROOF, PROVEN, rules=_PROOF_RULES), STEP, compile_rules(_PROOF_RULES))
+
+
+def items(under: Undertaking) -> list[tuple[str, str]]:
+    """The ids and titles of everything that a record of this run holds a cell of, in order."""
+    listed = under.checklist
+    checks = [(one.id, one.title) for one in listed.checks]
+    hooks = [(HOOKS[name], TITLES[name]) for name, _ in under.policy.hooks]
+    steps = [(one.id, one.title) for one in listed.sequence]
+    debts = [(DEBTS, TITLES[DEBTS])] if hooks else []
+    return [*checks, *hooks, *steps, (PROOF, PROVEN), *debts]
+
+
+def conclude(site: Site, work: Work, why: str = "") -> ServiceRecord:
+    """Keeps a server's record, or a further part of it, with every cell filled; then its part of the run is over, where
+    all that was to be done was done. `why` says why nothing more is done on it now."""
+    journey = site.journey(work)
+    whole = all(journey.passed(stage.name) for stage in site.under.stages)
+    plans, readings, outcomes = _readings(site, work, journey, why or work.out)
+    number = 1
+    while True:
+        record = draft(site, work)
+        record = replace(record, id=work.record if number == 1 else part_id(work.record, number), notes=_notes(journey))
+
+        def judge(memory: Memory, record: ServiceRecord = record) -> Verdict:
+            verdict = judge_server(record, plans, readings, values(site, work), memory)
+            return replace(verdict, record=replace(verdict.record, cells=with_outcomes(verdict.record.cells, outcomes)))
+
+        verdict = site.crew.store.commit(site.under.run, record.id, work.name, judge, b"", site.now())
+        if verdict is not None:
+            break
+        number += 1  # an earlier part: this run was gone on with
+    if whole:
+        site.ended(work, END, StageResult.OK)
+    site.count()
+    kept = verdict.record
+    tell(site.crew.observers, ServerAnswered(work.name, kept.id, kept.outcome, site.now()), kept)
+    return kept
+
+
+def _notes(journey: Journey) -> tuple[str, ...]:
+    owed = f"still owed: {', '.join(journey.owed)} (maintops obligations)" if journey.owed else ""
+    mid = f"in the middle of {journey.mid}" if journey.mid else ""
+    return tuple(one for one in (mid, owed) if one)
+
+
+def _readings(
+    site: Site, work: Work, journey: Journey, why: str
+) -> tuple[Sequence[CheckPlan], Mapping[str, Reading | Cell], Mapping[str, Outcome]]:
+    plans: list[CheckPlan] = [*site.checks]
+    outcomes: dict[str, Outcome] = {}
+    asked = {one.check.id for one in site.checks}
+    left_out = [one for one in site.under.checklist.checks if one.id not in asked]
+    plans += [stage_plan(one.id, one.title) for one in left_out]
+    readings: dict[str, Reading | Cell] = {one.id: Skipped(_CONTENT) for one in left_out}
+    readings |= _checks(site, work, journey, why)
+
+    def add(id: str, title: str, stage: str, action: str = "") -> None:
+        plans.append(stage_plan(id, title, action))
+        one = told(id, title, work.name, _newest(journey, stage), _blank(id, journey, stage, why))
+        readings[id] = one.reading
+        if one.outcome is not None:
+            outcomes[id] = one.outcome
+
+    for name, _ in site.under.policy.hooks:
+        add(HOOKS[name], TITLES[name], name)
+    for step in site.under.checklist.sequence:
+        answer = site.answers.get((work.name, step.id))
+        if isinstance(step, ChangeStep):
+            add(step.id, step.title, step.id, step.action)
+        elif answer is not None:
+            plans.append(plan_step(step))
+            readings[step.id] = reading_of(answer)
+        else:
+            add(step.id, step.title, step.id, step.action)
+    plans.append(_PROOF)
+    readings[PROOF], outcome = _proof(journey, why)
+    if outcome is not None:
+        outcomes[PROOF] = outcome
+    if site.under.policy.hooks:
+        plans.append(stage_plan(DEBTS, TITLES[DEBTS]))
+        debts = _debts(work, journey, why)
+        readings[DEBTS] = debts.reading
+    return plans, readings, outcomes
+
+
+def _newest(journey: Journey, stage: str) -> StageEnded | None:
+    """How a stage ended; its postchecks belong to it, and the one that failed last is what counts."""
+    after = journey.ended.get(f"{stage}/after")
+    if after is not None and after.result is not StageResult.OK:
+        return after
+    return journey.ended.get(stage)
+
+
+def _blank(id: str, journey: Journey, stage: str, why: str) -> Cell:
+    if journey.mid in (stage, f"{stage}/after"):
+        return Cell(id, None, Outcome.UNKNOWN, message="it was begun, and how it ended nobody knows")
+    return Cell(id, None, Outcome.NOT_REACHED, message=why or "its turn did not come")
+
+
+def _checks(site: Site, work: Work, journey: Journey, why: str) -> dict[str, Reading | Cell]:
+    if work.readings:
+        return dict(work.readings)
+    ended = journey.ended.get(AFTER) or journey.ended.get(BEFORE)
+    if ended is not None and ended.facts.get("evidence"):
+        seen = unpacked(site.crew.store.evidence(str(ended.facts["evidence"])))
+        by_check = {one.check: one for one in sorted(seen.cells, key=lambda one: one.outcome.rank)}
+        rest = {one.check.id for one in site.checks} - by_check.keys()
+        return {**by_check, **{id: _untold(id, why) for id in rest}}
+    if ended is not None and ended.result is StageResult.UNREACHABLE:
+        return {
+            one.check.id: Cell(one.check.id, None, Outcome.UNREACHABLE, message=ended.message) for one in site.checks
+        }
+    return {one.check.id: _untold(one.check.id, why) for one in site.checks}
+
+
+def _untold(id: str, why: str) -> Cell:
+    return Cell(id, None, Outcome.NOT_REACHED, message=why or "it was not looked at")
+
+
+def _proof(journey: Journey, why: str) -> tuple[Reading | Cell, Outcome | None]:
+    after = journey.ended.get(AFTER)
+    if after is None or "proof" not in after.facts:
+        if after is not None and after.result is StageResult.UNREACHABLE:
+            return Cell(PROOF, None, Outcome.UNREACHABLE, message=after.message), None
+        return Cell(PROOF, None, Outcome.NOT_REACHED, message=why or "there was no second look"), None
+    rows = after.facts["proof"]
+    subjects = []
+    for subject, outcome, severity, message in rows:
+        why_not = message if outcome == Outcome.NOT_MEASURED else None
+        subjects.append(SubjectFacts(subject, {"level": severity or "ok", "told": message}, why_not=why_not))
+    return Measured(tuple(subjects)), None
+
+
+def _debts(work: Work, journey: Journey, why: str) -> Told:
+    failed = [one for name in DUTIES.values() if (one := journey.ended.get(name)) and one.result is StageResult.FAILED]
+    if failed:
+        return told(DEBTS, TITLES[DEBTS], work.name, failed[0], Cell(DEBTS, None, Outcome.FAILED))
+    if journey.owed:
+        message = f"still owed: {', '.join(journey.owed)} (maintops obligations)"
+        return Told(Cell(DEBTS, None, Outcome.NOT_REACHED, message=message))
+    if not any(name in journey.begun for name in DUTIES):
+        return Told(Cell(DEBTS, None, Outcome.NOT_REACHED, message=why or "nothing was begun"))
+    return Told(Measured((SubjectFacts(None, {"result": "ok", "told": "", "server": work.name, "step": DEBTS}),)))

@@ -1,0 +1,106 @@
+"""Hooks around a change: silence, drain, snapshot; and paying what they make owed.
+
+A duty is written down before the hook is begun, and stays owed until its `undo` has gone through.
+"""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+
+from maintops.domain.answers import Measured
+from maintops.domain.changes import Hook
+from maintops.domain.journeys import DUTIES
+from maintops.domain.outcomes import Cell
+from maintops.domain.runs import Owed, Settled, StageResult
+from maintops.workflow.sites import Site, Stage, Work
+
+CONTROLLER = "controller"
+
+AT_ONCE = 8
+"""Commands on the controller at a time."""
+
+
+def hook(site: Site, stage: Stage, works: Sequence[Work]) -> None:
+    """Does what a hook says, and verifies that it took effect."""
+    if stage.hook is None:
+        raise ValueError(f"{stage.name} has no hook")
+    one, duty, now = stage.hook, DUTIES[stage.name], site.now()
+    if one.undo:
+        fresh = [work for work in works if duty not in site.journey(work).owed]
+        site.write(*(Owed(work.name, duty, one.undo, one.on, one.timeout, now) for work in fresh))
+    site.began(stage.name, works)
+    problems = command(site, works, one.command, one, stage.name)
+    well = [work for work in works if not problems[work.name]]
+    if one.verify and well:
+        unverified = command(site, well, one.verify, one, stage.name)
+        problems |= {name: f"it did not take effect: {why}" if why else "" for name, why in unverified.items()}
+    for work in works:
+        why = problems[work.name]
+        site.ended(
+            work, stage.name, StageResult.FAILED if why else StageResult.OK, f"{stage.name}: {why}" if why else ""
+        )
+
+
+def duty(site: Site, stage: Stage, works: Sequence[Work]) -> None:
+    """Pays what is owed to servers that are well."""
+    owing = [work for work in works if stage.name in site.journey(work).owed]
+    for work in works:
+        if work not in owing:
+            site.ended(work, stage.name, StageResult.SKIPPED, "nothing is owed")
+    if not owing or stage.hook is None:
+        return
+    site.began(stage.name, owing)
+    problems = command(site, owing, stage.hook.undo, stage.hook, stage.name)
+    for work in owing:
+        why = problems[work.name]
+        if why:
+            site.ended(work, stage.name, StageResult.FAILED, f"{stage.name} is still owed: {why}")
+        else:
+            by = site.under.engineer or "maintops"
+            site.write(Settled(work.name, stage.name, by, "at the end of its change", site.now()))
+            site.ended(work, stage.name, StageResult.OK)
+
+
+def command(site: Site, works: Sequence[Work], text: str, one: Hook, duty: str) -> dict[str, str]:
+    """Runs a hook's command for some servers; for each of them why it failed, or ""."""
+    if one.on == CONTROLLER:
+        with ThreadPoolExecutor(min(AT_ONCE, len(works) or 1)) as pool:
+            told = pool.map(lambda work: _on_controller(site, work, text, one, duty), works)
+            return dict(zip((work.name for work in works), told, strict=True))
+    found = {}
+    for work in works:  # each has its own environment, and so a script of its own
+        given = environment(site.under.run, work.name, duty)
+        exports = "".join(f"export {name}={shlex.quote(value)}\n" for name, value in given.items())
+        plan = site.command_plan("CHG-100", exports + text, timeout=one.timeout)
+        reading = site.observe_servers([(work.server, work.engine, work.record)], [plan])[work.name].readings["CHG-100"]
+        found[work.name] = _problem(reading)
+    return found
+
+
+def environment(run: str, server: str, duty: str) -> Mapping[str, str]:
+    """What a hook's command is told."""
+    return {"MAINTOPS_SERVER": server, "MAINTOPS_RUN": run, "MAINTOPS_DUTY": duty}
+
+
+def _on_controller(site: Site, work: Work, text: str, one: Hook, duty: str) -> str:
+    given = environment(site.under.run, work.name, duty)
+    done = site.staff.commander.command(text, given, one.timeout, site.brakes.reason)
+    if done.status == 0:
+        return ""
+    how = f"exit status {done.status}" if done.status is not None else "it did not end in time"
+    return f"{how}: {done.printed.strip()[-300:]}" if done.printed.strip() else how
+
+
+def _problem(reading: object) -> str:
+    if isinstance(reading, Cell):
+        return reading.message or reading.outcome.value
+    if not isinstance(reading, Measured) or not reading.subjects:
+        return "the command gave no answer"
+    facts = reading.subjects[0].facts
+    status = facts.get("exit_status")
+    if status == 0:
+        return ""
+    printed = str(facts.get("error") or facts.get("text") or "").strip()[-300:]
+    return f"exit status {status}: {printed}" if printed else f"exit status {status}"

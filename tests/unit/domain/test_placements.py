@@ -104,6 +104,7 @@ def test_no_value_of_a_variable_is_worse_than_a_mistake(variables: dict[str, Any
         (4, 2, 2),
         (4, "25%", 1),
         (3, "25 %", 0),
+        (375, "18.4%", 69),
         (7, "29%", 2),
         (100, "29%", 29),
         (3, "100%", 3),

@@ -209,11 +209,11 @@ def test_only_changes_that_came_to_their_end_in_one_go_tell_how_long_it_takes(le
 
 
 def test_the_whole_takes_as_long_as_its_waves_and_rests() -> None:
-    policy = replace(POLICY, budget=1, canary_budget=0, soak=100.0)
+    policy = replace(POLICY, waves=(Share(count=2), Share(percent=100)), budget=1, canary_budget=0, soak=100.0)
     made = proposal(*(server(f"web{number}") for number in range(6)), of=listed(policy=policy))
     plan = propose(made, Looked(), ())
-    assert [len(wave) for wave in plan.waves] == [1, 5]
-    assert plan.seconds == 60.0 * (1 + 3) + 100
+    assert [len(wave) for wave in plan.waves] == [2, 4]
+    assert plan.seconds == 60.0 * (2 + 2) + 100
 
 
 # --- what stands in it ------------------------------------------------------------------------------------------------

@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import getpass
+import re
 import socket
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -18,7 +19,7 @@ from maintops.domain.changes import Packages
 from maintops.domain.checklists import Checklist, Step
 from maintops.domain.holds import Approval, Hold
 from maintops.domain.identities import Identity
-from maintops.domain.journeys import journal
+from maintops.domain.journeys import AFTER, journal
 from maintops.domain.plans import ChangePlan, canonical, plan_hash
 from maintops.domain.ports import Observer
 from maintops.domain.records import record_id
@@ -68,6 +69,9 @@ class Extras:
     emergency: str = ""
 
 
+_HASH = re.compile("[0-9a-f]{6,64}")
+
+
 class Changes:
     """Everything that can be done with changes in a house."""
 
@@ -103,14 +107,19 @@ class Changes:
         waves = proposing.refuse(proposal, earlier)  # before the first connection
         if from_records:
             looked = proposing.Looked(proposing.remembered(proposal, house.store.memory))
-            return proposing.propose(proposal, looked, earlier)
+            return self._kept(proposing.propose(proposal, looked, earlier))
         stop = Stopping(None, house.clock).reason
         crew = self._crew(())
         planned = proposing.look_at(proposal, crew, house.catalogue, house.settings.engine, house.settings.forks, stop)
         tried = {"canary": waves[0], "all": tuple(one.name for one in proposal.servers), "none": ()}[preview]
         servers = [one for one in proposal.servers if one.name in tried]
         foreseen = proposing.foresee(proposal, servers, house.ansible, house.settings.forks, stop) if servers else ()
-        return proposing.propose(proposal, proposing.Looked(planned, foreseen), earlier)
+        return self._kept(proposing.propose(proposal, proposing.Looked(planned, foreseen), earlier))
+
+    def _kept(self, plan: ChangePlan) -> ChangePlan:
+        """A plan is found by its hash from now on, by everybody who shares the database."""
+        self._house.store.keep_evidence(canonical(plan))
+        return plan
 
     def _proposal(self, listed: Checklist, limit: str | None, id: str) -> Proposal:
         from maintops.files.contents import content_digests
@@ -149,13 +158,21 @@ class Changes:
                 if action is not None and action.fabric:
                     self._house.doer.check(Deed(fabric=action.fabric))
 
+    def find(self, path: Path) -> ChangePlan:
+        """The plan in a file; or, where there is no such file, the one in the database whose hash begins so: whoever
+        approves it need not be able to read its author's files."""
+        from maintops.files.plans import parse_kept, read_plan
+
+        if path.exists() or not _HASH.fullmatch(str(path)):
+            return read_plan(path)
+        return parse_kept(self._house.store.evidence(str(path)), str(path))
+
     def approve(self, path: Path, note: str = "") -> tuple[ChangePlan, Approval]:
         """Approves the plan in a file in the name of `by`."""
-        from maintops.files.plans import read_plan
         from maintops.workflow.approving import approval_of
 
         house = self._house
-        plan = read_plan(path)
+        plan = self.find(path)
         listed = house.checklist(plan.file)
         self._refuse_stale(plan, listed)
         approval = approval_of(plan, self.identity, listed.change, house.settings.approver, house.clock(), note)
@@ -181,12 +198,11 @@ class Changes:
         """Carries the plan in a file out. Raises UsageError for a plan that is not approved, changed, expired or
         carried out already, NotNow outside its window or while changes are held, Locked where another run is at
         work."""
-        from maintops.files.plans import read_plan
         from maintops.workflow.approving import check_window, refusal
         from maintops.workflow.changing import carry_out_change
 
         house = self._house
-        plan = read_plan(path)
+        plan = self.find(path)
         self._refuse_hold()
         run = f"r{plan.id[1:]}"
         self._refuse_again(run, plan)
@@ -326,7 +342,7 @@ class Changes:
         can."""
         from maintops.workflow import proposing
         from maintops.workflow.surveying import unpacked
-        from maintops.workflow.undoing import first_look, restored, undoing
+        from maintops.workflow.undoing import look_kept, restored, undoing
 
         house = self._house
         if not run.planned.changes:
@@ -347,13 +363,16 @@ class Changes:
         looked = {}
         left = list(found.left)
         for server in servers:
-            digest = first_look(told, server.name)
-            if digest and server.name in states:
-                looked[server.name] = restored(
-                    server.name, unpacked(house.store.evidence(digest)).state, states[server.name]
-                )
-            else:
+            digest, after = look_kept(told, server.name), look_kept(told, server.name, AFTER)
+            if not digest or server.name not in states:
                 left.append(f"{server.name} does not answer, or what it was like before is not known")
+                continue
+            then, last = (unpacked(house.store.evidence(one)).state if one else None for one in (digest, after))
+            back = restored(server.name, then or {}, states[server.name], last)
+            if back.notes:
+                left.append(f"{server.name}: {back.notes[0]}")
+            else:
+                looked[server.name] = back
         proposal = replace(proposal, servers=[one for one in servers if one.name in looked])
         if not looked:
             raise UsageError("\n".join([f"nothing of the run {run.id} can be undone now:", *left]))
@@ -450,6 +469,9 @@ class Changes:
         from maintops.files.holding import write_hold
 
         house, now = self._house, self._house.clock()
+        other = self.hold_in_force(now)
+        if other is not None and (other.until is None or (until is not None and until < other.until)):
+            raise UsageError(f"{other.words()}; that holds longer: lift it first (maintops hold --lift)")
         hold = Hold(f"h{house.new_run_id()[1:]}", self.identity, why, now, until)
         write_hold(hold, house.settings.hold_file)
         try:

@@ -109,8 +109,8 @@ def fleet(servers: Sequence[Server]) -> Fleet:
         if resolved:
             needs[one.server] = tuple(dict.fromkeys(name for name in resolved if name != one.server))
     group_of = {one.server: one.group for one in places if one.group}
+    needs = _through(needs, levels(known, needs))
     found = Fleet(_groups(places), group_of, needs, {name: tuple(found) for name, found in guests.items()})
-    levels(known, found.needs)
     return found
 
 
@@ -157,6 +157,15 @@ def impossible(fleet: Fleet, servers: Iterable[str]) -> list[str]:
 def _some(names: Collection[str]) -> str:
     rest = f" and {len(names) - _SHOWN} more" if len(names) > _SHOWN else ""
     return ", ".join(sorted(names)[:_SHOWN]) + rest
+
+
+def _through(needs: Mapping[str, tuple[str, ...]], level: Mapping[str, int]) -> dict[str, tuple[str, ...]]:
+    """What servers need, and what that needs: also where the one between them is not in a run, the order holds."""
+    whole: dict[str, tuple[str, ...]] = {}
+    for server in sorted(needs, key=lambda name: level[name]):
+        direct = needs[server]
+        whole[server] = tuple(dict.fromkeys([*direct, *(far for near in direct for far in whole.get(near, ()))]))
+    return whole
 
 
 def _resolved(server: str, need: str, known: Collection[str], inside: Mapping[str, Sequence[str]]) -> Sequence[str]:

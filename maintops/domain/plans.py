@@ -37,7 +37,8 @@ class Update:
 class PlannedChange:
     """One server's part. `values` are the checklist's parameters as they are for this server where the inventory says
     otherwise; `protected` why maintops will not reboot it; `notes` what a person should know before agreeing.
-    `asked` is when it was looked at (None: never), `console` how it can be reached when it does not come back."""
+    `asked` is when it was looked at (None: never), `console` how it can be reached when it does not come back,
+    `bound` a digest of its inventory variables (maintops.domain.bindings)."""
 
     server: str
     values: Mapping[str, Any] = field(default_factory=dict)
@@ -49,6 +50,7 @@ class PlannedChange:
     protected: str = ""
     console: str = ""
     notes: tuple[str, ...] = ()
+    bound: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,19 +140,22 @@ def document(plan: ChangePlan) -> dict[str, Any]:
 
 
 def _value(value: Any) -> Any:
-    # by hand, because dataclasses.asdict is ten times slower, and large plans hold a million values
+    # by hand, because dataclasses.asdict is ten times slower, and large plans hold a million values: what is plain
+    # costs no call of its own
     if value is None or isinstance(value, str | int | float):
         return value
     if isinstance(value, tuple):
-        return [_value(one) for one in value]
+        return [one if type(one) in _LEAVES else _value(one) for one in value]
     if isinstance(value, datetime):
         return value.isoformat()
     if isinstance(value, Mapping):
-        return json.loads(json.dumps(dict(value)))  # what JSON makes of its keys
+        return json.loads(json.dumps(dict(value))) if value else {}  # what JSON makes of its keys
     if isinstance(value, Fleet):
         return None
-    return {name: _value(getattr(value, name)) for name in _FIELDS[type(value)]}
+    return {name: one if type(one := getattr(value, name)) in _LEAVES else _value(one) for name in _FIELDS[type(value)]}
 
+
+_LEAVES = frozenset({type(None), str, int, float, bool})
 
 _FIELDS: Mapping[type, tuple[str, ...]] = {
     one: tuple(it.name for it in fields(one))

@@ -71,6 +71,14 @@ def parse_plan(text: bytes, name: str) -> ChangePlan:
     return plan
 
 
+def parse_kept(text: bytes, name: str) -> ChangePlan:
+    """The plan that the database keeps under its hash: its canonical text. Raises UsageError for anything else."""
+    try:
+        return plan_of(json.loads(text))
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
+        raise UsageError(f"{name} is no plan of maintops: {_reason(error)}") from None
+
+
 def _reason(error: Exception) -> str:
     if isinstance(error, KeyError):
         return f"it has no {error}"

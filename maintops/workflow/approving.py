@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
 
+from maintops.domain.bindings import binding
 from maintops.domain.changes import Approval as Policy
 from maintops.domain.changes import ChangePolicy, Late
 from maintops.domain.holds import Approval
@@ -97,8 +98,10 @@ def _values(plan: ChangePlan, proposal: Proposal) -> Iterator[str]:
         own = {name: value for name, value in values.items() if value != defaults.get(name)}
         if own != dict(planned[server.name].values):
             yield f"the parameters of {server.name}"
-        if proposal.protected.get(server.name, "") != planned[server.name].protected:
+        elif proposal.protected.get(server.name, "") != planned[server.name].protected:
             yield f"whether maintops needs {server.name} itself"
+        elif binding(server, plan.id) != planned[server.name].bound:
+            yield f"how {server.name} is reached, or what its inventory says to maintops"
 
 
 def check_window(plan: ChangePlan, policy: ChangePolicy, now: datetime) -> str | None:

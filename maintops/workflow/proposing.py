@@ -13,6 +13,7 @@ from math import ceil
 from typing import Any
 
 from maintops.domain.answers import Measured, Reading
+from maintops.domain.bindings import binding
 from maintops.domain.changes import DEFAULT_ESTIMATE, Action, ChangeStep, Packages
 from maintops.domain.checklists import Checklist, Step
 from maintops.domain.durations import spoken
@@ -254,6 +255,7 @@ def _planned(proposal: Proposal, server: Server, looked: Looked) -> PlannedChang
         proposal.protected.get(server.name, ""),
         console,
         found.notes,
+        binding(server, proposal.id),
     )
 
 

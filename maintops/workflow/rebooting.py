@@ -35,6 +35,9 @@ PAUSE = 3.0
 AGAIN = 60.0
 """Seconds after which a server that still runs its old boot is told again: what was told may have been lost."""
 
+BMC_IPMI = "maintops_bmc_ipmi"
+"""The inventory variable that says that a management controller is asked by IPMI."""
+
 _SLACK = 120.0
 _BOOT, _NEEDED, _REBOOT = "CHG-201", "CHG-202", "CHG-203"
 
@@ -139,11 +142,7 @@ def needs(site: Site, works: Sequence[Work]) -> Mapping[str, list[str] | str | N
 
 def _helped(site: Site, stage: Stage, works: Sequence[Work]) -> list[Work]:
     """The servers whose console or management controller answers: a server that does not come back can be helped."""
-    inquiries = [
-        Inquiry(work.server, _BOOT, Reach.REDFISH.value, "/redfish/v1/", 60.0, 256 * 1024)
-        for work in works
-        if work.server.variables.get(BMC_ADDRESS) is not None
-    ]
+    inquiries = [_inquiry(site, work) for work in works if work.server.variables.get(BMC_ADDRESS) is not None]
     told: dict[str, Told] = {}
     if inquiries and site.crew.contact is not None:
         for item in site.crew.contact.inquire(inquiries, forks=site.under.forks, stop=site.brakes.reason):
@@ -157,6 +156,15 @@ def _helped(site: Site, stage: Stage, works: Sequence[Work]) -> list[Work]:
         else:
             helped.append(work)
     return helped
+
+
+def _inquiry(site: Site, work: Work) -> Inquiry:
+    """A question to a management controller: by IPMI where the inventory says that it is asked so, else Redfish."""
+    ipmi = str(work.server.variables.get(BMC_IPMI, "")).strip().lower() in ("true", "yes", "1")
+    probe = site.under.catalogue.probe("bmc-sensors" if ipmi else "redfish-health")
+    defaults = {name: one.default for name, one in probe.parameters.items()}
+    question = probe.question({**defaults, "ask": True} if ipmi else defaults)
+    return Inquiry(work.server, _BOOT, probe.reach.value, str(question), 60.0, 8 * 1024 * 1024)
 
 
 def _helpless(site: Site, work: Work, told: Told | None) -> str:

@@ -29,6 +29,9 @@ from maintops.workflow.reading import ServerReading
 ENGINE = "change"
 """What stands for the engine in a record of a run that changes servers."""
 
+UNDOING = "rollback"
+"""The same for a run that takes another one back."""
+
 
 @dataclass(frozen=True, slots=True)
 class Stage:

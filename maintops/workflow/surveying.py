@@ -22,7 +22,7 @@ from maintops.domain.runs import StageResult
 from maintops.workflow.judging import judge_server
 from maintops.workflow.planning import CheckPlan, plan_check
 from maintops.workflow.reading import ServerReading
-from maintops.workflow.sites import ENGINE, Site, Stage, Work
+from maintops.workflow.sites import ENGINE, UNDOING, Site, Stage, Work
 
 LARGEST_STATE = 8 * 1024 * 1024
 """Bytes that the answer about a server's state may have."""
@@ -81,6 +81,8 @@ def look(site: Site, stage: Stage, works: Sequence[Work]) -> None:
         seen = _seen(site, work, reading)
         digest = site.crew.store.keep_evidence(packed(seen))
         problems = troubles(seen.cells, needed, tolerated(site, work))
+        if not seen.state:
+            problems.append("what it is like could not be measured, so that nothing could be proven afterwards")
         facts = {"evidence": digest}
         if problems:
             site.ended(work, BEFORE, StageResult.FAILED, f"not changed: {told(problems)}", facts)
@@ -107,6 +109,8 @@ def look_again(site: Site, stage: Stage, works: Sequence[Work]) -> None:
         }
         problems = troubles(seen.cells, needed, tolerated(site, work))
         problems += [one.message for one in proof if one.severity is Severity.CRITICAL]
+        if not seen.state:
+            problems.append("what it is like could not be measured: nothing is proven")
         result = StageResult.FAILED if problems else StageResult.OK
         site.ended(work, AFTER, result, f"after the change: {told(problems)}" if problems else "", facts)
 
@@ -232,7 +236,7 @@ def draft(site: Site, work: Work) -> ServiceRecord:
         version=listed.version,
         title=site.under.plan.title,
         service=listed.service,
-        engine=ENGINE,
+        engine=UNDOING if site.under.plan.of else ENGINE,
         started=work.began,
         ended=site.now(),
         cells=(),

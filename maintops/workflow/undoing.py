@@ -73,17 +73,24 @@ def _turned(step: ChangeStep) -> ChangeStep:
     )
 
 
-def restored(server: str, then: Mapping[str, Any], now: Mapping[str, Any]) -> PlannedChange:
-    """What a server's packages must become to be as they were: `then` and `now` are states (probe server-state). Where
-    one of them does not know the packages nothing is restored: all others would have to go, or to come."""
+def restored(
+    server: str, then: Mapping[str, Any], now: Mapping[str, Any], after: Mapping[str, Any] | None = None
+) -> PlannedChange:
+    """What a server's packages must become to be as they were: `then`, `now` and `after` (right after the change; None:
+    nobody looked) are states (probe server-state). What somebody changed since then is left alone. Where the packages
+    of then or now are not known nothing is restored: all others would have to go, or to come."""
     old, new = dict(then.get("packages") or {}), dict(now.get("packages") or {})
+    left = dict((after or {}).get("packages") or new)
+    touched = {name for name in {*old, *left} if old.get(name) != left.get(name)}
     if not old or not new:
         when = "before the change" if not old else "now"
         return PlannedChange(server, notes=(f"no package is restored: which ones it had {when} is not known",))
     back = tuple(
-        Update(name, new.get(name), version) for name, version in sorted(old.items()) if new.get(name) != version
+        Update(name, new.get(name), version)
+        for name, version in sorted(old.items())
+        if name in touched and new.get(name) != version
     )
-    gone = tuple(sorted(name for name in new if name not in old))
+    gone = tuple(sorted(name for name in new if name in touched and name not in old))
     return PlannedChange(server, updates=back, removals=gone)
 
 
@@ -92,7 +99,7 @@ def versions(planned: PlannedChange) -> dict[str, str | None]:
     return {**{one.name: one.new for one in planned.updates}, **dict.fromkeys(planned.removals)}
 
 
-def first_look(journal: Journal, server: str) -> str:
-    """Under which digest the first look at a server is kept; empty where there was none."""
-    ended = journal.journey(server).ended.get(BEFORE)
+def look_kept(journal: Journal, server: str, stage: str = BEFORE) -> str:
+    """Under which digest the first (or last) look at a server is kept; empty where there was none."""
+    ended = journal.journey(server).ended.get(stage)
     return str(ended.facts.get("evidence", "")) if ended is not None else ""

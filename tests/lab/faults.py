@@ -129,6 +129,28 @@ def server_never_returns(server: Container) -> Iterator[None]:
         server.wait()
 
 
+@contextmanager
+def deaf_after_its_reboot(server: Container) -> Iterator[None]:
+    """It serves until somebody reboots it; then nobody can log in any more. Undone: it answers again."""
+    server.run("systemctl disable --quiet ssh")
+    try:
+        yield
+    finally:
+        server.run("systemctl enable --quiet --now ssh")
+        server.wait()
+
+
+@contextmanager
+def nobody_can_log_in(server: Container) -> Iterator[None]:
+    """Its sshd is down."""
+    server.run("systemctl stop ssh")
+    try:
+        yield
+    finally:
+        server.run("systemctl start ssh")
+        server.wait()
+
+
 def power_loss(server: Container) -> None:
     """Its power goes away, without a warning, and comes back; it boots."""
     server.cut_power()

@@ -115,6 +115,13 @@ def service(version: str) -> Package:
     return Package(SERVICE, version, unit, {"postinst": _RESTART, "prerm": _END})
 
 
+def dies(version: str) -> Package:
+    """The package with the service, whose service ends as soon as it was started: its installation goes well."""
+    unit = _UNIT.format(version=version).replace("/bin/sleep infinity", "/bin/false")
+    scripts = {"postinst": _RESTART, "prerm": _END}
+    return Package(SERVICE, version, {f"/lib/systemd/system/{SERVICE}.service": unit}, scripts)
+
+
 def wants_reboot(version: str) -> Package:
     """A package whose upgrade asks for a reboot, with the two files that Debian and Ubuntu use for it."""
     return Package(REBOOT, version, scripts={"postinst": _ASK_FOR_REBOOT})

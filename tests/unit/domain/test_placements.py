@@ -171,9 +171,14 @@ def test_a_server_of_the_group_that_it_needs_does_not_wait_for_itself() -> None:
     assert fleet(servers).needs == {"db2": ("db1",)}
 
 
+def test_what_a_server_needs_through_another_it_needs_as_well() -> None:
+    found = fleet([server("a", depends_on="b"), server("b", depends_on="c"), server("c")])
+    assert found.needs == {"a": ("b", "c"), "b": ("c",)}
+
+
 def test_a_guest_needs_its_hypervisor_which_takes_it_along() -> None:
     found = fleet([server("hv1"), server("vm1", runs_on="hv1"), server("inner", runs_on="vm1")])
-    assert found.needs == {"vm1": ("hv1",), "inner": ("vm1",)}
+    assert found.needs == {"vm1": ("hv1",), "inner": ("vm1", "hv1")}
     assert found.taken_by("hv1") == {"hv1", "vm1", "inner"}
     assert found.taken_by("inner") == {"inner"}
 

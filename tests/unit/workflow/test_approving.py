@@ -167,6 +167,12 @@ def test_whatever_changed_makes_a_plan_stale_and_is_told(proposal: Proposal, tol
     assert changed_since(PLAN, proposal) == told
 
 
+def test_a_server_that_is_reached_elsewhere_is_another_server() -> None:
+    moved = replace(WEB[0], variables={**WEB[0].variables, "ansible_host": "10.9.9.9"})
+    told = ["how web1 is reached, or what its inventory says to maintops"]
+    assert changed_since(PLAN, others(moved, *WEB[1:])) == told
+
+
 def test_a_server_that_the_order_depends_on_is_part_of_the_plan() -> None:
     now = (WEB[0], server("web2", group="web", level=2, depends_on="web1"), WEB[2])
     assert "the groups of servers, or what they depend on" in changed_since(PLAN, others(*now))
@@ -238,4 +244,6 @@ def test_a_window_is_told_by_the_clock_of_its_zone() -> None:
 
 def test_the_sample_binds_a_parameter_that_the_inventory_sets() -> None:
     assert {one.server: one.values for one in PLAN.servers} == {"web1": {}, "web2": {"level": 2}, "db1": {}}
-    assert PLAN.servers[-1] == PlannedChange("db1", asked=None, protected="it is the database")
+    assert PLAN.servers[-1] == PlannedChange(
+        "db1", asked=None, protected="it is the database", bound=PLAN.servers[-1].bound
+    )

@@ -15,7 +15,7 @@ from maintops.domain.journeys import BEFORE, Journal, journal
 from maintops.domain.plans import PlannedChange, Update
 from maintops.domain.runs import StageBegan, StageEnded, StageResult
 from maintops.domain.windows import Windows
-from maintops.workflow.undoing import first_look, restored, undoing, versions
+from maintops.workflow.undoing import look_kept, restored, undoing, versions
 from tests.unit.workflow.samples import START, checklist
 
 ONE = ChangeStep(
@@ -128,8 +128,8 @@ def test_restoring_leads_exactly_to_what_was(then: dict[str, str], now: dict[str
     assert all(now.get(name) != version for name, version in wanted.items())
 
 
-def test_the_first_look_is_found_by_its_digest() -> None:
+def test_the_look_kept_is_found_by_its_digest() -> None:
     look = StageEnded("web1", BEFORE, StageResult.OK, "", START, {"evidence": "ab12"})
-    assert first_look(journal([look]), "web1") == "ab12"
-    assert first_look(journal([replace(look, facts={})]), "web1") == ""
-    assert first_look(journal([look]), "web2") == ""
+    assert look_kept(journal([look]), "web1") == "ab12"
+    assert look_kept(journal([replace(look, facts={})]), "web1") == ""
+    assert look_kept(journal([look]), "web2") == ""

@@ -35,8 +35,8 @@ run: $(VENV)/.run   ## daily check of this very machine, and a report of it
 test: system $(VENV)/.dev   ## install what the tests need, then the whole suite
 	$(BIN)/python -m pytest -n 2 --dist loadfile
 
-quick: lint   ## lint, types, architecture, unit tests
-	$(BIN)/python -m pytest -q -n 2 tests/unit
+quick: lint   ## lint, types, architecture, unit tests but the slow ones, with fewer examples
+	HYPOTHESIS_PROFILE=quick $(BIN)/python -m pytest -q -n 2 -m "not slow" tests/unit
 
 .PHONY: lint
 lint: $(VENV)/.dev

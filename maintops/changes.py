@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import getpass
+import hashlib
 import re
 import socket
 import time
@@ -279,14 +280,12 @@ class Changes:
         return windows.zone if windows is not None else "UTC"
 
     def _kept_plan(self, run: Run) -> ChangePlan:
-        import json
+        from maintops.files.plans import parse_kept
 
-        from maintops.domain.plans import plan_of
-
-        found = plan_of(json.loads(self._house.store.evidence(run.planned.plan)))
-        if plan_hash(found) != run.planned.plan:
+        text = self._house.store.evidence(run.planned.plan)
+        if hashlib.sha256(text).hexdigest() != run.planned.plan:
             raise StoreError(f"the plan of the run {run.id} is not what it was made of: the database was changed")
-        return found
+        return parse_kept(text, f"the plan of the run {run.id}")
 
     def _undertaking(self, run: str, plan: ChangePlan, proposal: Proposal, emergency: str) -> Undertaking:
         from maintops.workflow.sites import Undertaking

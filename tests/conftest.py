@@ -12,7 +12,9 @@ __all__ = ["containers", "every_fleet", "fleet", "machine"]  # one of each for a
 
 # how long an example takes says something about the machine's load, nothing about the code
 settings.register_profile("house", deadline=None, print_blob=True)
-settings.load_profile("house")
+# `make quick` tries fewer examples than `make check`: it is run many times a day
+settings.register_profile("quick", settings.get_profile("house"), max_examples=25)
+settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "house"))
 
 # nobody's own settings may reach a test
 for name in [name for name in os.environ if name.startswith("MAINTOPS_")]:

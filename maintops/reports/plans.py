@@ -68,7 +68,9 @@ def _steps(plan: ChangePlan) -> Iterator[str]:
     yield ""
     yield "Steps, on each server"
     for step in plan.steps:
-        undo = f"undone by {step.undo}" if step.undo else "cannot be undone" if "reboot" not in step.kind else ""
+        undo = f"undone by {step.undo}" if step.undo else ""
+        if not undo and not plan.of and "reboot" not in step.kind:
+            undo = "cannot be undone"
         yield f"  {step.id}  {step.title} ({', '.join(one for one in (step.kind, undo) if one)})"
 
 

@@ -13,7 +13,7 @@ from maintops.domain.parameters import source
 from maintops.domain.plans import Update
 from maintops.domain.ports import Deed, Done, FailureKind, Pulse
 from maintops.domain.runs import StageResult
-from maintops.domain.steps import reading_of
+from maintops.domain.steps import StepAnswer, reading_of
 from maintops.workflow.judging import judge_server
 from maintops.workflow.planning import plan_step
 from maintops.workflow.sites import Site, Stage, Work
@@ -39,11 +39,15 @@ def act(site: Site, stage: Stage, works: Sequence[Work]) -> None:
         timeout=step.act.timeout,
         stop=site.brakes.reason,
     )
-    for item in arriving:
-        if isinstance(item, Pulse):
-            site.sign(Pulse(dict.fromkeys(item.in_flight, step.id)))
-        elif item.server in left:
-            _end(site, stage, left.pop(item.server), item)
+    try:
+        for item in arriving:
+            if isinstance(item, Pulse):
+                site.sign(Pulse(dict.fromkeys(item.in_flight, step.id)))
+            elif item.server in left:
+                _end(site, stage, left.pop(item.server), item)
+    finally:
+        # nothing goes on on the servers that nobody writes down, whatever has gone wrong here
+        getattr(arriving, "close", lambda: None)()
     for work in left.values():
         site.ended(work, stage.name, StageResult.UNKNOWN, "nobody said what became of it")
 
@@ -80,26 +84,35 @@ def _pinned(one: Update) -> Mapping[str, str]:
 
 def _ready(site: Site, step: ChangeStep, works: Sequence[Work]) -> list[Work]:
     """The servers on which a step is to be begun: its prechecks pass, and it was not done already by somebody who could
-    not say so any more."""
-    again = [work for work in works if step.id in site.journey(work).begun and not step.idempotent]
-    fresh = [work for work in works if work not in again]
-    if again:
-        fresh += _not_done(site, step, again)
+    not say so any more. Where it was begun before they have passed: a step that is half done may well contradict
+    them. Those of the first step were asked by the first look, where this process has had it."""
+    begun = [work for work in works if _is_begun(site, step, work)]
+    again = _not_done(site, step, begun) if begun and not step.idempotent else begun
+    fresh = [work for work in works if work not in begun]
     first = next(iter(site.under.checklist.sequence)).id == step.id
-    if not step.precheck or first or not fresh:  # the first look has asked those of the first step
-        return fresh
-    problems = check_step(site, fresh, step.precheck)
-    for work in fresh:
+    asked = [work for work in fresh if step.precheck and not (first and work.name in site.looked)]
+    problems = check_step(site, asked, step.precheck) if asked else {}
+    for work in asked:
         if problems[work.name]:
             site.ended(work, step.id, StageResult.FAILED, f"{step.id} was not begun: {told(problems[work.name])}")
-    return [work for work in fresh if not problems[work.name]]
+    return [work for work in works if work in again or (work in fresh and not problems.get(work.name))]
+
+
+def _is_begun(site: Site, step: ChangeStep, work: Work) -> bool:
+    """Whether anything of a step may have been done on a server: not where it could not be reached at all."""
+    journey = site.journey(work)
+    ended = journey.ended.get(step.id)
+    return step.id in journey.begun and (ended is None or ended.result is not StageResult.UNREACHABLE)
 
 
 def _not_done(site: Site, step: ChangeStep, works: Sequence[Work]) -> list[Work]:
     """Of servers on which a step that must not be done twice was begun: those on which it was not done."""
     if not step.done:
         for work in works:
-            why = f"{step.id} was begun and may not be repeated: look at the server; whether it was done nobody knows"
+            why = (
+                f"{step.id} was begun, and may not be repeated; whether it was done nobody knows (it has no `done:`): "
+                f"look at {work.name}, and finish or undo it by hand; nothing more is done on it in this run"
+            )
             site.ended(work, step.id, StageResult.UNKNOWN, why)
         return []
     readings = site.observe(works, [site.command_plan("CHG-101", step.done)])
@@ -134,8 +147,7 @@ def _end(site: Site, stage: Stage, work: Work, done: Done) -> None:
         site.ended(work, stage.name, StageResult.OK, "", facts)
         return
     result = StageResult.UNKNOWN if done.failure.blind else _RESULTS[done.failure.kind]
-    title = stage.step.title if stage.step is not None else stage.name
-    site.ended(work, stage.name, result, f"{stage.name} ({title}): {done.failure.why}", facts)
+    site.ended(work, stage.name, result, done.failure.why, facts)
 
 
 def check_after(site: Site, stage: Stage, works: Sequence[Work]) -> None:
@@ -162,13 +174,17 @@ def by_hand(site: Site, stage: Stage, works: Sequence[Work]) -> None:
     if not isinstance(step, Step):
         raise ValueError(f"{stage.name} is not done by hand")
     for work in works:
-        answer = site.answers.get((work.name, step.id))
+        why_not = site.brakes.before_next()  # the person may have been asked for hours
+        if why_not is not None:
+            work.out = f"stopped before {stage.name}: {why_not}"
+            continue
+        answer = given(site, work.name, step.id)
         if answer is None and site.staff.ask is not None:
             answer = site.staff.ask(work.name, step)
             if answer is not None:
                 site.write(answer)
         if answer is None:
-            why = f"{step.id} waits for a person: maintops run continue {site.under.run}"
+            why = f"{step.id} waits for a person: maintops run continue {site.under.run} --by ENGINEER"
             site.ended(work, stage.name, StageResult.WAITING, why)
             continue
         reading = reading_of(answer)
@@ -182,3 +198,13 @@ def by_hand(site: Site, stage: Stage, works: Sequence[Work]) -> None:
             site.ended(work, stage.name, StageResult.SKIPPED, f"skipped: {answer.skipped}")
         else:
             site.ended(work, stage.name, StageResult.OK)
+
+
+def given(site: Site, server: str, step: str) -> StepAnswer | None:
+    """What a person has answered to a step by hand; not what the step has failed with already: who goes on with a run
+    has mended it, and is asked again."""
+    answer = site.answers.get((server, step))
+    failed = site.journey(server).ended.get(step)
+    if answer is None or (failed is not None and failed.result is StageResult.FAILED and answer.at <= failed.at):
+        return None
+    return answer

@@ -1,6 +1,6 @@
 """A run that changes servers: wave after wave, never more at a time than may fail, every step written down first.
 
-    store.begin (locks) ─► wave ─► batch ─► stage by stage on all of the batch ─► record ─► next batch ─► gate ─► soak
+    store.begin (locks) ─► wave ─► batch ─► stage by stage on all of the batch ─► record ─► next batch ─► soak ─► gate
 
 A server that fails stays as it is, drained; what it still is owed stands in the journal. Whoever goes on later
 (`resume_change`) does on each server what is not behind it.
@@ -8,13 +8,12 @@ A server that fails stays as it is, drained; what it still is owed stands in the
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 
-from maintops.domain.journeys import AFTER, Journey
 from maintops.domain.outcomes import FailOn, exit_code
-from maintops.domain.plans import PlannedChange, plan_hash
+from maintops.domain.plans import plan_hash
 from maintops.domain.ports import Store, tell
 from maintops.domain.records import ServiceRecord, merged
 from maintops.domain.runs import (
@@ -25,21 +24,23 @@ from maintops.domain.runs import (
     RunEnded,
     RunPlanned,
     RunState,
+    ServerAnswered,
     StageEnded,
     StageResult,
     Waved,
 )
 from maintops.domain.waves import Standing, pick
-from maintops.domain.windows import fits, opening_words
-from maintops.errors import StoreError
+from maintops.errors import Locked, StoreError
 from maintops.workflow.acting import act, by_hand, check_after
 from maintops.workflow.braking import Brakes
 from maintops.workflow.concluding import conclude, items
+from maintops.workflow.gating import gate
 from maintops.workflow.hooking import duty, hook
-from maintops.workflow.rebooting import ask_boots, reboot
+from maintops.workflow.limiting import Limits, waits
+from maintops.workflow.rebooting import reboot
 from maintops.workflow.recovering import interrupt
 from maintops.workflow.running import RunResult
-from maintops.workflow.sites import ENGINE, ChangeCrew, Site, Stage, Undertaking, Work
+from maintops.workflow.sites import ENGINE, UNDOING, ChangeCrew, Site, Stage, Undertaking, Work
 from maintops.workflow.surveying import look, look_again
 
 _HANDLERS: Mapping[str, Callable[[Site, Stage, Sequence[Work]], None]] = {
@@ -55,26 +56,33 @@ _HANDLERS: Mapping[str, Callable[[Site, Stage, Sequence[Work]], None]] = {
 
 @dataclass(slots=True)
 class Progress:
-    """What has become of the servers in this process: `records` those kept, `held` why others had no turn."""
+    """What has become of the servers in this process: `records` those kept, `stopped` why nothing more was begun."""
 
+    limits: Limits
     records: dict[str, ServiceRecord] = field(default_factory=dict)
-    held: dict[str, str] = field(default_factory=dict)
     stopped: str = ""
 
 
 def carry_out_change(under: Undertaking, staff: ChangeCrew, brakes: Brakes) -> RunResult:
     """Carries a plan out; when it returns, every server of the plan has a record. Raises Locked where another run is
-    changing one of them."""
+    changing one of them, or somebody else has just begun this very plan."""
     planned = planned_event(under, staff)
-    staff.crew.store.begin(planned)
-    site = Site(under, staff, brakes, [planned])
-    tell(staff.crew.observers, planned)
-    if under.emergency:
-        site.write(Remarked(f"EMERGENCY, by {under.engineer}: {under.emergency}", site.now()))
-    for name, steps in under.skipped.items():
-        told = "it was not done: there is nothing to undo"
-        site.write(*(StageEnded(name, step, StageResult.SKIPPED, told, site.now()) for step in sorted(steps)))
-    return _go(site)
+    _begin(staff.crew.store, planned)
+    return _go(Site(under, staff, brakes, [planned]), planned)
+
+
+def _begin(store: Store, planned: RunPlanned) -> None:
+    try:
+        store.begin(planned)
+    except StoreError:
+        with suppress(Exception):  # whatever the reason is, the first one is told
+            found = store.run(planned.run)
+            if found.id == planned.run and found.owner != planned.owner:
+                raise Locked(
+                    f"the run {found.id} of this plan was begun by somebody else: by process {found.owner.pid} on "
+                    f"{found.owner.host}; follow it: maintops runs --watch {found.id}"
+                ) from None
+        raise
 
 
 def resume_change(under: Undertaking, staff: ChangeCrew, brakes: Brakes, run: Run) -> RunResult:
@@ -82,10 +90,10 @@ def resume_change(under: Undertaking, staff: ChangeCrew, brakes: Brakes, run: Ru
     Raises Locked where it, or another run on its servers, is still going on."""
     store = staff.crew.store
     store.resume(run.id, Resumed(staff.crew.owner, under.engineer or "", staff.crew.clock()))
-    site = Site(under, staff, brakes, store.events(run.id))
-    if under.emergency:
-        site.write(Remarked(f"EMERGENCY, by {under.engineer}: {under.emergency}", site.now()))
-    return _go(site)
+    events = store.events(run.id)
+    site = Site(under, staff, brakes, events)
+    answered = {one.server: one for one in events if isinstance(one, ServerAnswered) and one.server in site.finished}
+    return _go(site, run.planned, list(answered.values()))
 
 
 def planned_event(under: Undertaking, staff: ChangeCrew) -> RunPlanned:
@@ -97,7 +105,7 @@ def planned_event(under: Undertaking, staff: ChangeCrew) -> RunPlanned:
         PlannedServer(
             name,
             under.records[name],
-            ENGINE,
+            UNDOING if plan.of else ENGINE,
             "",
             under.everyone[name].customer,
             under.everyone[name].site,
@@ -125,27 +133,54 @@ def planned_event(under: Undertaking, staff: ChangeCrew) -> RunPlanned:
     )
 
 
-def _go(site: Site) -> RunResult:
-    progress = Progress()
+def _go(site: Site, planned: RunPlanned, answered: Sequence[ServerAnswered] = ()) -> RunResult:
+    progress = Progress(Limits(site))
     try:
+        tell(site.crew.observers, planned)
+        for event in answered:
+            tell(site.crew.observers, event)
+        _open(site)
         _waves(site, progress)
         _conclude_rest(site, progress)
         ended = _ended(site, progress)
-        site.crew.store.append(site.under.run, ended)
+        site.claim(ended)
+    except Locked:
+        raise  # the run is somebody else's: nothing of it is ours to end
     except BaseException as error:
-        # whatever ended it, nothing that was begun may stay without an outcome on record
-        with suppress(StoreError):
-            interrupt(site.crew.store, site.crew.store.run(site.under.run), site.now(), type(error).__name__)
+        _break_off(site, error)
+        if isinstance(error, StoreError):
+            run = site.under.run
+            raise StoreError(
+                f"{error} The run {run} was broken off; once the database can be used: maintops run continue {run}"
+            ) from error
         raise
+    return _result(site, ended)
+
+
+def _open(site: Site) -> None:
+    """What is on record before anything is done: an emergency, and what has nothing to undo on a server."""
+    if site.under.emergency:
+        site.write(Remarked(f"EMERGENCY, by {site.under.engineer}: {site.under.emergency}", site.now()))
+    told = "it was not done: there is nothing to undo"
+    for name, steps in site.under.skipped.items():
+        left = sorted(step for step in steps if not site.journey(name).passed(step))
+        site.write(*(StageEnded(name, step, StageResult.SKIPPED, told, site.now()) for step in left))
+
+
+def _break_off(site: Site, error: BaseException) -> None:
+    """Whatever ended it, nothing that was begun may stay without an outcome on record."""
+    store = site.crew.store
+    with suppress(StoreError):
+        run = store.run(site.under.run)
+        if run.state is RunState.RUNNING and run.owner == site.crew.owner:
+            interrupt(store, run, site.now(), type(error).__name__)
+
+
+def _result(site: Site, ended: RunEnded) -> RunResult:
     run = site.crew.store.run(site.under.run)
     tell(site.crew.observers, RunEnded(run.state, run.reason, run.ended or ended.at))
     cells = [cell for record in whole_records(site.crew.store, run) for cell in record.cells]
-    waiting = sum(
-        1
-        for name in site.under.plan.names
-        for one in site.journey(name).ended.values()
-        if one.result is StageResult.WAITING
-    )
+    waiting = sum(len(waits(site, name)) for name in site.under.plan.names)
     return RunResult(run, {fail_on: exit_code(cells, fail_on) for fail_on in FailOn}, waiting)
 
 
@@ -161,175 +196,87 @@ def whole_records(store: Store, run: Run) -> list[ServiceRecord]:
 
 
 def _waves(site: Site, progress: Progress) -> None:
-    why = _mid_flight(site, progress)
+    why = _in_the_middle(site, progress)
+    progress.stopped = why
     for number, wave in enumerate(site.under.plan.waves, start=1):
-        todo = [name for name in wave if name not in progress.records and _is_open(site.journey(name))]
+        todo = [name for name in wave if name not in site.finished and name not in progress.records]
         if why:
-            progress.held |= dict.fromkeys(todo, why)
-            continue
-        if not todo and number in site.passed:
-            continue
-        why = _wave(site, number, todo, progress)
-        if why:
-            progress.stopped = why
-            site.write(Waved(number, "stopped", why, site.now()))
-            left = [name for name in todo if name not in progress.records]
-            progress.held |= {name: why for name in left if name not in progress.held}
+            progress.limits.held |= {name: why for name in todo if name not in progress.limits.held}
+        elif todo or number not in site.passed:
+            why = _wave(site, number, todo, progress)
+            if why:
+                progress.stopped = why
+                site.write(Waved(number, "stopped", why, site.now()))
+                left = [name for name in todo if name not in progress.records]
+                progress.limits.held |= {name: why for name in left if name not in progress.limits.held}
 
 
-def _is_open(journey: Journey) -> bool:
-    """Whether anything is left to be done. What failed is: whoever goes on with a run has looked into it."""
-    return not journey.is_over
+def _in_the_middle(site: Site, progress: Progress) -> str:
+    """First of all what an earlier process left in the middle. Those that it was at were picked together, and go on
+    together. Those that failed, or waited for a person, come of many batches: no more of them at a time than the limits
+    of the run allow."""
+    limits, plan = progress.limits, site.under.plan
+    found = [name for name in plan.names if name in site.taken and name not in site.finished]
+    open_ = [name for name in found if _can_go_on(site, name)]
+    flying = [name for name in open_ if site.journey(name).lost is None and not waits(site, name)]
+    rest = [name for name in open_ if name not in {*flying}]
+    why = limits.closed(0.0) if flying else ""
+    if flying and not why:
+        why = _batch(site, [site.work(name) for name in flying], progress)
+    most = min(plan.budget + 1, max(site.under.forks, 1))
+    while rest and not why:
+        why = limits.closed(plan.expectation.p95)
+        if not why:
+            batch = pick(rest, most, frozenset(plan.names), plan.fleet, Standing(site.finished))
+            limits.held |= batch.refused
+            rest = [name for name in rest if name not in batch.servers and name not in batch.refused]
+            why = _batch(site, [site.work(name) for name in batch.servers], progress)
+    return why or (limits.exceeded(len(plan.waves)) if found else "")
 
 
-def _mid_flight(site: Site, progress: Progress) -> str:
-    """First of all whatever an earlier process left in the middle: those servers are in flight already."""
-    unclear = [
-        name
-        for name in site.under.plan.names
-        if _is_open(site.journey(name)) and site.journey(name).touched and _waits_for_nobody(site, name)
-    ]
-    if not unclear:
-        return ""
-    why = _closed(site, 0.0)
-    if why:
-        progress.stopped = why
-        return why
-    gone = _batch(site, [site_work(site, name) for name in unclear], progress)
-    return gone or _over_budget(site, len(site.under.plan.waves)) or ""
-
-
-def _waits_for_nobody(site: Site, name: str) -> bool:
-    waits = [stage for stage, one in site.journey(name).ended.items() if one.result is StageResult.WAITING]
-    return site.staff.ask is not None or all((name, stage) in site.answers for stage in waits)
+def _can_go_on(site: Site, name: str) -> bool:
+    """Whether a server waits for nobody: what it waited for is answered, or somebody is there to be asked."""
+    return site.staff.ask is not None or all((name, stage) in site.answers for stage in waits(site, name))
 
 
 def _wave(site: Site, number: int, todo: Sequence[str], progress: Progress) -> str:
     """One wave; returns why nothing more may be begun, or ""."""
-    plan, now = site.under.plan, site.now()
-    site.write(Waved(number, "began", f"{len(todo)} servers", now))
-    down = _down(site, todo)
-    waiting = list(todo)
-    why = _closed(site, plan.expectation.p95) or _over_budget(site, number)
-    while waiting and not why:
-        most = min(_budget_left(site, number) + 1, site.under.forks)
-        batch = pick(waiting, most, plan.names, plan.fleet, _standing(site, progress, down))
-        for name, reason in batch.refused.items():
-            progress.held[name] = reason
-            waiting.remove(name)
-        if not batch.servers:
+    limits, p95 = progress.limits, site.under.plan.expectation.p95
+    waiting = []
+    for name in todo:
+        if name in limits.held:
             continue
-        gone = _batch(site, [site_work(site, name) for name in batch.servers], progress)
-        waiting = [name for name in waiting if name not in batch.servers]
-        why = gone or _over_budget(site, number)
+        if _can_go_on(site, name):
+            waiting.append(name)
+        else:
+            limits.held[name] = f"it waits for a person: maintops run continue {site.under.run}"
+    why = limits.closed(p95) if waiting else ""
+    why = why or limits.exceeded(number)
+    if not why:
+        many = f"{len(waiting)} server{'' if len(waiting) == 1 else 's'}"
+        site.write(Waved(number, "began", many, site.now()))
+    while waiting and not why:
+        batch = limits.batch(waiting, number)
+        waiting = [name for name in waiting if name not in batch.servers and name not in batch.refused]
+        if batch.servers:
+            why = _batch(site, [site.work(name) for name in batch.servers], progress) or limits.exceeded(number)
+            limits.came_back(batch.servers)
         if waiting and not why:
-            why = _closed(site, plan.expectation.p95)
-    return why or _gate(site, number, todo, progress)
-
-
-def _standing(site: Site, progress: Progress, down: Iterable[str]) -> Standing:
-    finished, lost = set(), dict(progress.held)
-    unwell = set(down)
-    for name in site.under.plan.names:
-        journey = site.journey(name)
-        if journey.is_over:
-            finished.add(name)
-            unwell.discard(name)
-        elif journey.touched:
-            unwell.add(name)
-            lost.setdefault(name, journey.lost.message if journey.lost is not None else "it is not finished")
-    return Standing(finished, lost, unwell)
-
-
-def _down(site: Site, todo: Sequence[str]) -> set[str]:
-    """The members of the groups that a wave touches, and do not answer: they are missing already."""
-    fleet = site.under.plan.fleet
-    groups = {fleet.group_of[one] for name in todo for one in fleet.taken_by(name) if one in fleet.group_of}
-    members = sorted({member for group in groups for member in fleet.groups[group].members})
-    works = [site_work(site, name) for name in members if name in site.under.everyone]
-    return {name for name, boot in ask_boots(site, works).items() if isinstance(boot, str)}
-
-
-def _budget(site: Site, number: int) -> int:
-    plan = site.under.plan
-    return plan.canary_budget if number == 1 and len(plan.waves) > 1 else plan.budget
-
-
-def _budget_left(site: Site, number: int) -> int:
-    lost = [name for name in site.under.plan.names if site.journey(name).counts]
-    return max(_budget(site, number) - len(lost), 0)
-
-
-def _over_budget(site: Site, number: int) -> str:
-    lost = [name for name in site.under.plan.names if site.journey(name).counts]
-    budget = _budget(site, number)
-    if len(lost) <= budget:
-        return ""
-    return f"held: {len(lost)} of {budget} servers that may fail have failed ({', '.join(lost[:5])})"
-
-
-def _closed(site: Site, seconds: float) -> str:
-    """Why no server may be begun now: somebody said so, or the window is closed, or too short for one more."""
-    why = site.brakes.before_next()
-    if why:
-        return f"held: {why}"
-    window = site.under.plan.window
-    if window is None or site.under.emergency or fits(window, site.now(), seconds):
-        return ""
-    windows = site.under.policy.windows
-    zone = windows.zone if windows is not None else "UTC"
-    return f"held: the window {opening_words(window, zone)} is closed, or too short for another server"
-
-
-def _gate(site: Site, number: int, todo: Sequence[str], progress: Progress) -> str:
-    """Whether the next wave may begin: nobody has new or worse findings, and the gate's command agrees."""
-    plan, policy = site.under.plan, site.under.policy
-    if number == len(plan.waves):
-        site.write(Waved(number, "passed", "", site.now()))
-        return ""
-    worse = [
-        f"{name}: {told}"
-        for name in todo
-        if (ended := site.journey(name).ended.get(AFTER)) is not None
-        for told in ended.facts.get("worse", [])
-        if ended.result is StageResult.OK
-    ]
-    if worse:
-        return f"held: the gate after wave {number} found worse than before: {'; '.join(worse[:3])}"
-    if policy.gate:
-        given = {"MAINTOPS_RUN": site.under.run, "MAINTOPS_WAVE": str(number), "MAINTOPS_SERVERS": " ".join(todo)}
-        done = site.staff.commander.command(policy.gate, given, policy.gate_timeout, site.brakes.reason)
-        if done.status != 0:
-            how = f"exit status {done.status}" if done.status is not None else "no answer in time"
-            return f"held: the gate after wave {number} says no ({how}): {done.printed.strip()[-300:]}"
-    site.write(Waved(number, "passed", "", site.now()))
-    if policy.soak:
-        site.rest(policy.soak, {})
-    return ""
+            why = limits.closed(p95)
+    return why or gate(site, number)
 
 
 # --- one batch --------------------------------------------------------------------------------------------------------
 
 
-def site_work(site: Site, name: str) -> Work:
-    """A server's part, fresh in this process."""
-    under = site.under
-    planned = next((one for one in under.plan.servers if one.server == name), None)
-    return Work(
-        server=under.everyone[name],
-        planned=planned or PlannedChange(name),
-        record=under.records.get(name, ""),
-        engine=under.engines[name],
-        began=site.now(),
-    )
-
-
 def _batch(site: Site, works: Sequence[Work], progress: Progress) -> str:
-    """Does every stage that is not behind them on some servers, stage by stage; returns why the wave must stop."""
+    """Does every stage that is not behind them on some servers, stage by stage; returns why nothing more may be
+    begun, or ""."""
+    why = ""
     for stage in site.under.stages:
         todo = [one for one in works if not one.out and not site.journey(one).passed(stage.name)]
         if todo:
-            why = site.brakes.before_next()
+            why = site.brakes.before_next() or ""
             if why:
                 for work in todo:
                     work.out = f"stopped before {stage.name}: {why}"
@@ -337,12 +284,13 @@ def _batch(site: Site, works: Sequence[Work], progress: Progress) -> str:
             _HANDLERS[stage.kind](site, stage, todo)
         if stage.kind in ("act", "reboot", "manual"):
             check_after(site, stage, [one for one in works if not one.out])
+    site.claim()
     for work in works:
         progress.records[work.name] = conclude(site, work)
     gone = [
         one.message for work in works for one in site.journey(work).ended.values() if one.facts.get("told") == "gone"
     ]
-    return f"held: {gone[0]}" if gone else ""
+    return f"held: {gone[0]}" if gone else f"held: {why}" if why else ""
 
 
 # --- the end ----------------------------------------------------------------------------------------------------------
@@ -351,19 +299,32 @@ def _batch(site: Site, works: Sequence[Work], progress: Progress) -> str:
 def _conclude_rest(site: Site, progress: Progress) -> None:
     """Whoever had no turn gets a record that says why; one that an earlier process wrote still says it."""
     kept = site.crew.store.run(site.under.run).records
+    site.claim()
     for name in site.under.plan.names:
-        if name in progress.records or name in kept:
-            continue
-        why = progress.held.get(name) or progress.stopped or "it waits for a person"
-        progress.records[name] = conclude(site, site_work(site, name), why)
+        if name not in progress.records and name not in kept:
+            why = progress.limits.held.get(name) or progress.stopped or "its turn did not come"
+            progress.records[name] = conclude(site, site.work(name), why)
 
 
 def _ended(site: Site, progress: Progress) -> RunEnded:
-    left = [name for name in site.under.plan.names if _is_open(site.journey(name))]
+    left = [name for name in site.under.plan.names if name not in site.finished]
+    if not left:
+        return RunEnded(RunState.FINISHED, "", site.now())
     if site.brakes.cancelled:
         mid = [f"{name} in the middle of {site.journey(name).mid}" for name in left if site.journey(name).mid]
-        return RunEnded(RunState.CANCELLED, "; ".join(["the run was cancelled", *mid]), site.now())
-    if left:
-        why = progress.stopped or next((progress.held[name] for name in left if name in progress.held), "")
-        return RunEnded(RunState.HELD, why or f"{len(left)} servers are not finished", site.now())
-    return RunEnded(RunState.FINISHED, "", site.now())
+        cut = [f"{name}: {told.message}" for name in left if (told := _cut_off(site, name)) is not None]
+        return RunEnded(RunState.CANCELLED, "; ".join(["the run was cancelled", *mid, *cut]), site.now())
+    held = progress.limits.held
+    why = progress.stopped or next((held[name] for name in left if name in held), "")
+    return RunEnded(RunState.HELD, why or f"{_servers(len(left))} not finished", site.now())
+
+
+def _cut_off(site: Site, name: str) -> StageEnded | None:
+    """The stage in whose middle a server was cut off at once."""
+    lost = site.journey(name).lost
+    why = site.brakes.reason()
+    return lost if why is not None and lost is not None and lost.result is StageResult.UNKNOWN else None
+
+
+def _servers(count: int) -> str:
+    return "1 server is" if count == 1 else f"{count} servers are"

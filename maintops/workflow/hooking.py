@@ -13,7 +13,7 @@ from maintops.domain.answers import Measured
 from maintops.domain.changes import Hook
 from maintops.domain.journeys import DUTIES
 from maintops.domain.outcomes import Cell
-from maintops.domain.runs import Owed, Settled, StageResult
+from maintops.domain.runs import Owed, Settled, StageEnded, StageResult
 from maintops.workflow.sites import Site, Stage, Work
 
 CONTROLLER = "controller"
@@ -56,11 +56,12 @@ def duty(site: Site, stage: Stage, works: Sequence[Work]) -> None:
     for work in owing:
         why = problems[work.name]
         if why:
-            site.ended(work, stage.name, StageResult.FAILED, f"{stage.name} is still owed: {why}")
+            told = f"{stage.name} is still owed: {why} (pay it: maintops obligations --settle)"
+            site.ended(work, stage.name, StageResult.FAILED, told)
         else:
-            by = site.under.engineer or "maintops"
-            site.write(Settled(work.name, stage.name, by, "at the end of its change", site.now()))
-            site.ended(work, stage.name, StageResult.OK)
+            by, now = site.under.engineer or "maintops", site.now()
+            paid = Settled(work.name, stage.name, by, "at the end of its change", now)
+            site.write(paid, StageEnded(work.name, stage.name, StageResult.OK, "", now))
 
 
 def command(site: Site, works: Sequence[Work], text: str, one: Hook, duty: str) -> dict[str, str]:
@@ -69,14 +70,13 @@ def command(site: Site, works: Sequence[Work], text: str, one: Hook, duty: str) 
         with ThreadPoolExecutor(min(AT_ONCE, len(works) or 1)) as pool:
             told = pool.map(lambda work: _on_controller(site, work, text, one, duty), works)
             return dict(zip((work.name for work in works), told, strict=True))
-    found = {}
+    plans = {}
     for work in works:  # each has its own environment, and so a script of its own
         given = environment(site.under.run, work.name, duty)
         exports = "".join(f"export {name}={shlex.quote(value)}\n" for name, value in given.items())
-        plan = site.command_plan("CHG-100", exports + text, timeout=one.timeout)
-        reading = site.observe_servers([(work.server, work.engine, work.record)], [plan])[work.name].readings["CHG-100"]
-        found[work.name] = _problem(reading)
-    return found
+        plans[work.name] = site.command_plan("CHG-100", exports + text, timeout=one.timeout)
+    readings = site.observe_each(works, plans)
+    return {name: _problem(read.readings["CHG-100"]) for name, read in readings.items()}
 
 
 def environment(run: str, server: str, duty: str) -> Mapping[str, str]:

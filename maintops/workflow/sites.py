@@ -11,11 +11,11 @@ from typing import Any
 from maintops.domain.answers import Reading
 from maintops.domain.changes import ChangePolicy, ChangeStep, Hook
 from maintops.domain.checklists import Check, Checklist, Step
-from maintops.domain.journeys import AFTER, BEFORE, DUTIES, Book, Journey
+from maintops.domain.journeys import AFTER, BEFORE, DUTIES, PASSED, Book, Journey
 from maintops.domain.outcomes import Cell
 from maintops.domain.plans import ChangePlan, PlannedChange
 from maintops.domain.ports import Commander, Doer, Pulse, tell
-from maintops.domain.runs import Event, Progressed, StageBegan, StageEnded, StageResult
+from maintops.domain.runs import Event, Owed, Progressed, Settled, StageBegan, StageEnded, StageResult, Waved
 from maintops.domain.servers import Server
 from maintops.domain.steps import StepAnswer
 from maintops.errors import Locked
@@ -31,6 +31,9 @@ ENGINE = "change"
 
 UNDOING = "rollback"
 """The same for a run that takes another one back."""
+
+_UNTOUCHED = Journey()
+_SCRIPTS = 64
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,33 +124,56 @@ def _kind(step: ChangeStep | Step) -> str:
 
 
 class Site:
-    """An undertaking under way. Whatever is done on a server is written into the run's journal before it is begun."""
+    """An undertaking under way. Whatever is done on a server is written into the run's journal before it is begun.
+
+    `finished` are the servers that are through, `taken` those on which more than the first look was begun, `lost` those
+    that count against the failure budget; `looked` had their first look by this process. `passed` are the waves behind
+    their gate, `stops` why waves were stopped.
+    """
 
     def __init__(self, under: Undertaking, staff: ChangeCrew, brakes: Brakes, events: Iterable[Event]) -> None:
         self.under, self.staff, self.brakes = under, staff, brakes
         self.crew = staff.crew
         self.answers: dict[tuple[str, str], StepAnswer] = {}
         self.checks = tuple(plan_check(one, under.catalogue) for one in _observing(under.checklist))
+        self.finished: dict[str, datetime] = {}
+        self.taken: set[str] = set()
+        self.lost: dict[str, None] = {}
+        self.looked: set[str] = set()
+        self.passed: set[int] = set()
+        self.stops: set[str] = set()
         self._book = Book()
+        self._journeys: dict[str, Journey] = {}
+        self._planned = {one.server: one for one in under.plan.servers}
         self._compiled: dict[tuple[tuple[str, str | None], ...], dict[str, Asking]] = {}
-        self._signed = self.now()
-        self._done = 0
+        self.latest = self._signed = self.crew.clock()
         for event in events:
             self._take(event)
+        self.looked.clear()
+        self._done = len(self.finished)
+
+    def work(self, name: str) -> Work:
+        """A server's part, fresh in this process."""
+        under = self.under
+        planned = self._planned.get(name) or PlannedChange(name)
+        return Work(under.everyone[name], planned, under.records.get(name, ""), under.engines[name], self.now())
 
     # --- time and signs of life --------------------------------------------------------------------------------------
 
     def now(self) -> datetime:
-        """Now, in UTC."""
-        return self.crew.clock()
+        """Now, in UTC. `latest` is the latest that the clock has said here: somebody may set it back."""
+        now = self.crew.clock()
+        self.latest = max(self.latest, now)
+        return now
 
     def sign(self, pulse: Pulse) -> None:
         """Records where the run is, if it has been silent for a while."""
-        if self.now() - self._signed >= SIGN_OF_LIFE:
-            self.write(Progressed(self._done, len(self.under.plan.names), dict(pulse.in_flight), self.now()))
+        if abs(self.now() - self._signed) >= SIGN_OF_LIFE:
+            self.write(Progressed(self._done, len(self.under.plan.servers), dict(pulse.in_flight), self.now()))
 
     def rest(self, seconds: float, doing: Mapping[str, str]) -> None:
-        """Waits, with signs of life, until the time is over or nothing more may be begun."""
+        """Waits, with signs of life, until the time is over or nothing more may be begun. The time is counted by what
+        was waited: somebody may set the clock."""
         left = seconds
         while left > 0 and self.brakes.before_next() is None:
             self.staff.sleep(min(left, 5.0))
@@ -161,29 +187,53 @@ class Site:
     # --- the journal -------------------------------------------------------------------------------------------------
 
     def write(self, *events: Any) -> None:
-        """Writes events down, durably; then, and only then, tells of them."""
+        """Writes events down, durably; then, and only then, tells of them. Raises Locked where the run is not carried
+        out by this process any more."""
         if not events:
             return
-        if not self.crew.store.append(self.under.run, *events, owner=self.crew.owner):
-            raise Locked(f"the run {self.under.run} is somebody else's now: nothing more is begun here")
+        self.claim(*events)
         self._signed = self.now()
         for event in events:
             self._take(event)
             tell(self.crew.observers, event)
 
+    def claim(self, *events: Any) -> None:
+        """Raises Locked, and keeps nothing, where the run is not carried out by this process any more."""
+        if not self.crew.store.append(self.under.run, *events, owner=self.crew.owner):
+            raise Locked(
+                f"the run {self.under.run} is not this process's any more: somebody has ended it, or goes on with it; "
+                f"nothing more is begun here (maintops runs --watch {self.under.run})"
+            )
+
     def _take(self, event: Event) -> None:
         self._book.take(event)
-        if isinstance(event, StepAnswer):
-            self.answers[event.server, event.step] = event
+        match event:
+            case StepAnswer():
+                self.answers[event.server, event.step] = event
+            case Waved(state="passed"):
+                self.passed.add(event.number)
+            case Waved(state="stopped"):
+                self.stops.add(event.message)
+            case StageBegan() | StageEnded() | Owed() | Settled():
+                self._move(event)
+
+    def _move(self, event: StageBegan | StageEnded | Owed | Settled) -> None:
+        name = event.server
+        journey = self._journeys[name] = self._book.journey(name)
+        if journey.is_over:
+            self.finished.setdefault(name, event.at)
+        if isinstance(event, StageBegan) and event.stage != BEFORE:
+            self.taken.add(name)
+        if isinstance(event, StageEnded) and event.stage == BEFORE:
+            self.looked.add(name)
+        if journey.counts:
+            self.lost[name] = None
+        else:
+            self.lost.pop(name, None)
 
     def journey(self, work: Work | str) -> Journey:
         """How far a server has come."""
-        return self._book.journey(work if isinstance(work, str) else work.name)
-
-    @property
-    def passed(self) -> frozenset[int]:
-        """The waves that are behind their gate."""
-        return self._book.journal.passed
+        return self._journeys.get(work if isinstance(work, str) else work.name, _UNTOUCHED)
 
     def began(self, stage: str, works: Sequence[Work], facts: Mapping[str, Mapping[str, Any]] | None = None) -> None:
         """A stage is about to begin on some servers; `facts` by server."""
@@ -194,8 +244,11 @@ class Site:
         self, work: Work, stage: str, result: StageResult, message: str = "", facts: Mapping[str, Any] | None = None
     ) -> None:
         """A stage ended on a server. After one that did not pass nothing more is done on it."""
+        why = self.brakes.reason()
+        if why is not None and result is StageResult.FAILED:  # what was cut off is not known to have failed
+            result, message = StageResult.UNKNOWN, f"{why}: {message}" if message else why
         self.write(StageEnded(work.name, stage, result, message, self.now(), facts or {}))
-        if result not in (StageResult.OK, StageResult.SKIPPED):
+        if result not in PASSED:
             work.out = message or result.value
 
     # --- asking servers ----------------------------------------------------------------------------------------------
@@ -204,10 +257,22 @@ class Site:
         """Asks some servers some checks."""
         return self.observe_servers([(one.server, one.engine, one.record) for one in works], checks)
 
+    def observe_each(self, works: Sequence[Work], plans: Mapping[str, CheckPlan]) -> Mapping[str, ServerReading]:
+        """Asks each server a check of its own, all of one id and one parser."""
+        listed = self.under.checklist
+        servers = tuple(
+            ServerPlan(one.server, one.record, one.engine, "", asking_of(listed, [plans[one.name]], one.server, {}))
+            for one in works
+        )
+        plan = Plan(self.under.run, listed, tuple(plans.values())[:1], servers)
+        return observe(plan, self.crew, self.under.forks, self.brakes.reason, self.sign)
+
     def observe_servers(
         self, servers: Sequence[tuple[Server, str, str]], checks: Sequence[CheckPlan]
     ) -> Mapping[str, ServerReading]:
         """Asks some servers (with engine and record) some checks."""
+        if len(self._compiled) > _SCRIPTS:  # those of reboots are of one batch only
+            self._compiled.clear()
         shared = self._compiled.setdefault(tuple((one.check.id, one.check.command) for one in checks), {})
         listed = self.under.checklist
         plans = tuple(
@@ -221,6 +286,17 @@ class Site:
         """A command on servers as a check; its facts are the parser's (maintops.probes.commands)."""
         check = Check(id, id, command=command, parser=parser, timeout=timeout)
         return plan_check(check, self.under.catalogue)
+
+
+class Outlook(Site):
+    """A place to ask servers from that has no run: nothing is written."""
+
+    def sign(self, pulse: Pulse) -> None:
+        """Nobody waits for a sign of life."""
+
+    def claim(self, *events: Any) -> None:
+        """Raises ValueError: there is no journal."""
+        raise ValueError("nothing is done on a server without a journal")
 
 
 def _observing(listed: Checklist) -> list[Check]:

@@ -67,7 +67,7 @@ def _turned(step: ChangeStep) -> ChangeStep:
         title=f"Taken back: {step.title}",
         act=step.rollback,
         rollback=None,
-        irreversible=True,
+        irreversible=False,
         precheck=(),
         done="",  # it tells whether the step was done, not whether it was taken back
     )

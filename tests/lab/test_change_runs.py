@@ -111,11 +111,12 @@ def test_within_the_budget_two_that_break_keep_nobody_else(lab: Containers, stoc
     change = Change(tmp_path / "desk", lab, lab.names)
     version = stock.offer(packages.plain)
     stock.number -= 1
-    assert stock.offer(packages.plain, packages.breaks, to=("lab4", "lab6")) == version
+    assert stock.offer(packages.plain, packages.breaks, to=("lab6", "lab9")) == version
     budget = {"canary": 0, "run": 2}
-    ended = change.run(change.plan(change.checklist(update(), checks=CHECKS, failure_budget=budget)))
+    listed = change.checklist(update(), checks=CHECKS, failure_budget=budget, expected=["package"])
+    ended = change.run(change.plan(listed))
     assert (ended.code, ended.state) == (2, "held"), ended.stderr
-    expected = dict.fromkeys(lab.names, "ok") | {"lab4": "failed", "lab6": "failed"}
+    expected = dict.fromkeys(lab.names, "ok") | {"lab6": "failed", "lab9": "failed"}
     assert outcomes(ended, "CL-500") == expected
     found = versions(change, PLAIN)
     assert {name: found[name] for name in lab.names if expected[name] == "ok"} == {
@@ -133,14 +134,14 @@ def test_within_the_budget_two_that_break_keep_nobody_else(lab: Containers, stoc
         elif isinstance(event, StageEnded) and event.result is StageResult.FAILED:
             failed.add(event.server)
             out.discard(event.server)
-    stock.mend("lab4", "lab6")
+    stock.mend("lab6", "lab9")
 
 
 def test_a_server_that_never_returns_stops_its_wave_and_stays_drained(lab: Containers, tmp_path: Path) -> None:
     change = Change(tmp_path / "desk", lab, lab.names[:5])
     budget = {"canary": 0, "run": 2}
     step = reboot(when="always", timeout=20)
-    plan = change.plan(change.checklist(step, failure_budget=budget, drain=change.drain))
+    plan = change.plan(change.checklist(step, failure_budget=budget, drain=change.drain, expected=["boot"]))
     with deaf_after_its_reboot(lab.server("lab2")):
         ended = change.run(plan)
         assert outcomes(ended, "CL-510") == {
@@ -155,8 +156,10 @@ def test_a_server_that_never_returns_stops_its_wave_and_stays_drained(lab: Conta
         assert why in ended.document["run"]["reason"]
         assert why in messages(ended, "lab5")
         assert (change.untouched(), change.drained, change.debts()) == (["lab5"], ["lab2"], [("lab2", "undrain")])
+        (finding,) = change.table("finding", "list")
+        assert (finding["server"], finding["check"], finding["severity"]) == ("lab2", "CL-510", "critical")
         (follow_up,) = change.table("followup", "list")
-        assert (follow_up["server"], follow_up["severity"]) == ("lab2", "critical")
+        assert follow_up["server"] == "lab2"
         assert follow_up["title"].startswith("Bring lab2 back: ")
     again = change.go_on()
     assert (again.code, again.state) == (0, "finished"), again.stderr
@@ -182,3 +185,150 @@ def test_a_service_that_dies_fails_the_server_and_is_taken_back(
     assert lab.server("lab1").run(f"systemctl is-active {SERVICE}").strip() == "active"
     assert (change.drained, change.debts()) == ([], [])
     stock.mend(*names)
+
+
+# --- what changes that nobody meant -----------------------------------------------------------------------------------
+
+
+def test_a_service_that_somebody_stops_meanwhile_fails_the_canary(lab: Containers, tmp_path: Path) -> None:
+    change = Change(tmp_path / "desk", lab, lab.names[:2])
+    change.write("stop.py", "def stop(connection, parameters):\n    connection.sudo('systemctl stop cron')\n")
+    step = {"id": "CL-500", "title": "It is tuned", "fabric": "stop.py:stop", "irreversible": True, "estimate": 1}
+    ended = change.run(change.plan(change.checklist(step, checks=[PENDING])))
+    change.on_each("systemctl start cron")
+    assert (ended.code, ended.state) == (2, "held"), ended.stderr
+    assert outcomes(ended, "CL-500") == {"lab1": "ok", "lab2": "not_reached"}
+    assert "the service cron " in messages(ended, "lab1")
+    after = change.journey("lab1").ended["after"]
+    assert (after.result, change.untouched()) == (StageResult.FAILED, ["lab2"])
+
+
+def test_a_file_that_nobody_expected_closes_the_gate(lab: Containers, tmp_path: Path) -> None:
+    change = Change(tmp_path / "desk", lab, lab.names[:2])
+    ended = change.run(change.plan(change.checklist(tasks("CL-500", "echo surprise >/etc/surprise.conf"))))
+    change.on_each("rm -f /etc/surprise.conf")
+    assert ended.state == "held", ended.stderr
+    assert change.journey("lab1").is_over
+    assert change.untouched() == ["lab2"]
+    why = ended.document["run"]["reason"]
+    assert why.startswith("held: the gate after wave 1 found worse than before: lab1: ")
+    assert "/etc/surprise.conf" in why
+    assert why in messages(ended, "lab2")
+
+
+# --- who stands in for whom -------------------------------------------------------------------------------------------
+
+
+def grouped(change_folder: Path, lab: Containers) -> Change:
+    """Six servers in two groups, of which one may be missing at a time."""
+    variables = {
+        name: {"maintops_group": "web" if number < 3 else "mail", "maintops_max_unavailable": 1}
+        for number, name in enumerate(lab.names[:6])
+    }
+    return Change(change_folder, lab, lab.names[:6], variables)
+
+
+WEB = ("lab1", "lab2", "lab3")
+MAIL = ("lab4", "lab5", "lab6")
+
+
+def test_never_two_of_a_group_are_in_flight(lab: Containers, tmp_path: Path) -> None:
+    change = grouped(tmp_path / "desk", lab)
+    listed = change.checklist(tasks("CL-500", "true"), waves=["100%"], failure_budget=5, drain=change.drain)
+    ended = change.run(change.plan(listed))
+    assert (ended.code, ended.state) == (0, "finished"), ended.stderr
+    seen = in_flight(change)
+    assert max(len(one) for one in seen) == 2  # one of each group: so the budget was not what kept them apart
+    for group in (WEB, MAIL):
+        assert not [one for one in seen if len(one & set(group)) > 1]
+    out: set[str] = set()
+    for line in (change.out_of_service / "log").read_text().splitlines():
+        way, name = line.split()
+        out = out | {name} if way == "out" else out - {name}
+        assert not [pair for pair in combinations(sorted(out), 2) if set(pair) <= set(WEB) or set(pair) <= set(MAIL)]
+
+
+def test_a_member_that_is_down_already_keeps_the_others_of_its_group(lab: Containers, tmp_path: Path) -> None:
+    change = grouped(tmp_path / "desk", lab)
+    listed = change.checklist(tasks("CL-500", "true"), waves=["100%"], failure_budget=5)
+    plan = change.plan(listed, "--limit", "all:!lab3")
+    with nobody_can_log_in(lab.server("lab3")):
+        ended = change.run(plan)
+    assert ended.state == "held", ended.stderr
+    assert outcomes(ended, "CL-500") == dict.fromkeys(("lab1", "lab2"), "not_reached") | dict.fromkeys(MAIL, "ok")
+    for name in ("lab1", "lab2"):
+        assert "of the group web 1 of 3 may be " in messages(ended, name), messages(ended, name)
+        assert "lab3" in messages(ended, name)
+    again = change.go_on()
+    assert (again.code, again.state) == (0, "finished"), again.stderr
+
+
+# --- when --------------------------------------------------------------------------------------------------------------
+
+
+def closing(now: datetime, seconds: int) -> tuple[dict[str, Any], int, int]:
+    """A window that is open, the estimate with which it is too short for another server after so many seconds, and
+    when that is (seconds since 1970). Windows are told in minutes."""
+    end = (now + timedelta(seconds=seconds + 60)).replace(second=0, microsecond=0)
+    start = end - timedelta(hours=1)
+    window = {"date": f"{start:%Y-%m-%d}", "from": f"{start:%H:%M}", "to": f"{end:%H:%M}"}
+    estimate = int((end - now).total_seconds()) - seconds
+    return {"zone": "UTC", "open": [window]}, max(estimate, 1), int(end.timestamp()) - max(estimate, 1)
+
+
+def test_when_the_window_closes_later_waves_are_held(lab: Containers, tmp_path: Path) -> None:
+    change = Change(tmp_path / "desk", lab, lab.names[:3])
+    windows, estimate, closes = closing(datetime.now(UTC), 20)
+    gate = f"while [ $(date +%s) -le {closes} ]; do sleep 0.2; done"
+    step = tasks("CL-500", "echo done >>/var/lib/in-window", estimate=estimate)
+    plan = change.plan(change.checklist(step, windows=windows, gate=gate))
+    ended = change.run(plan)
+    assert ended.state == "held", ended.stderr
+    assert change.journey("lab1").is_over
+    assert change.untouched() == ["lab2", "lab3"]
+    for name in ("lab2", "lab3"):
+        assert "is closed, or too short for another server" in messages(ended, name)
+    late = change.go_on()
+    assert late.code == 75, late.stderr
+    assert "has passed, or is too short for another server" in late.stderr
+    assert change.untouched() == ["lab2", "lab3"]
+    agreed = change.go_on("--emergency", "the owner agrees by telephone")
+    assert (agreed.code, agreed.state) == (0, "finished"), agreed.stderr
+    assert "EMERGENCY, by ann: the owner agrees by telephone" in change.journal.remarks
+    done = change.on_each("cat /var/lib/in-window; rm /var/lib/in-window")
+    assert done == dict.fromkeys(change.names, "done")
+
+
+# --- every kind of step -----------------------------------------------------------------------------------------------
+
+
+def test_steps_of_every_kind_in_one_change(lab: Containers, tmp_path: Path) -> None:
+    change = Change(tmp_path / "desk", lab, lab.names[:2])
+    change.write(
+        "own.py",
+        "def mark(connection, parameters):\n"
+        "    connection.sudo(f\"sh -c 'echo fabric {parameters['word']} >>/var/lib/kinds'\")\n"
+        "    return {'message': 'marked', 'changed': True}\n",
+    )
+    steps = (
+        tasks("CL-500", "echo tasks >>/var/lib/kinds"),
+        {"id": "CL-510", "title": "The fans were looked at", "manual": "Look.", "choice": ["clean", "dirty"]},
+        {
+            **{"id": "CL-520", "title": "It is marked", "fabric": "own.py:mark", "parameters": {"word": "well"}},
+            **{"irreversible": True, "estimate": 1},
+        },
+        reboot("CL-530", "if-needed"),
+    )
+    listed = change.checklist(*steps, waves=["100%"], failure_budget=1)
+    ended = change.run(change.plan(listed))
+    assert ended.state == "held", ended.stderr
+    assert set(outcomes(ended, "CL-510").values()) == set(outcomes(ended, "CL-520").values()) == {"not_reached"}
+    assert "waits for a person" in messages(ended, "lab1")
+    assert change.on_each("cat /var/lib/kinds") == dict.fromkeys(change.names, "tasks")
+    answers = {"by": "erika", "steps": {name: {"CL-510": {"choice": "clean"}} for name in change.names}}
+    change.write("answers.yml", json.dumps(answers))
+    again = change.go_on("--answers", "answers.yml")
+    assert (again.code, again.state) == (0, "finished"), again.stderr
+    assert change.on_each("cat /var/lib/kinds; rm /var/lib/kinds") == dict.fromkeys(change.names, "tasks\nfabric well")
+    for id, outcome in (("CL-500", "ok"), ("CL-510", "ok"), ("CL-520", "ok"), ("CL-530", "skipped")):
+        assert outcomes(again, id) == dict.fromkeys(change.names, outcome), id

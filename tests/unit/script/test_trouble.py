@@ -25,6 +25,9 @@ from maintops.script.compiling import compile_script
 from maintops.script.reading import Heard, hear
 from tests.unit.script.shells import PRESENT, Mark, Place, ask
 
+pytestmark = pytest.mark.slow
+"""Trouble is waited for: these take a minute together."""
+
 WHERE = {
     "dash": ("dash", "not nice"),
     "bash": ("bash as sh", "not nice"),

@@ -62,7 +62,7 @@ def test_steps_are_taken_back_the_other_way_round_by_what_takes_them_back() -> N
 
 def test_taking_back_is_asked_no_prechecks_and_no_question_about_the_step_itself() -> None:
     (_, back) = undoing(listed(), begun("C-1"), ["web1"]).checklist.changes
-    assert (back.precheck, back.done, back.rollback, back.irreversible) == ((), "", None, True)
+    assert (back.precheck, back.done, back.rollback, back.irreversible) == ((), "", None, False)
     assert (back.postcheck, back.idempotent, back.estimate) == (("HW-010",), False, 60)
 
 

@@ -1,0 +1,127 @@
+"""What bounds the servers that are in flight: the failure budget, the groups, the window, and whoever says stop."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+
+from maintops.domain.runs import StageResult
+from maintops.domain.waves import Batch, Standing, pick
+from maintops.domain.windows import fits, opening_words
+from maintops.workflow.rebooting import ask_boots
+from maintops.workflow.sites import Site
+
+FRESH = timedelta(minutes=5)
+"""For how long it counts which members of a group answered: in a long wave others may go down."""
+
+
+class Limits:
+    """The limits of one run. `held` says why servers have no turn any more.
+
+    Servers on which an earlier process began nothing but the first look (it failed, they did not answer) have another
+    chance when their turn comes; until then they do not count against the budget.
+    """
+
+    def __init__(self, site: Site) -> None:
+        self.held: dict[str, str] = {}
+        self._site = site
+        self._run = frozenset(site.under.plan.names)
+        self._another_chance = {name for name in site.lost if name not in site.taken and name not in site.finished}
+        self._down: set[str] = set()
+        self._asked: dict[str, datetime] = {}
+
+    # --- the budget --------------------------------------------------------------------------------------------------
+
+    def budget(self, number: int) -> int:
+        """How many servers may have failed by the end of a wave."""
+        plan = self._site.under.plan
+        return plan.canary_budget if number == 1 and len(plan.waves) > 1 else plan.budget
+
+    @property
+    def lost(self) -> list[str]:
+        """The servers that count against the budget."""
+        return [name for name in self._site.lost if name not in self._another_chance]
+
+    def most(self, number: int) -> int:
+        """How many servers may be in flight in a wave: if all of them fail, the budget is exceeded by one."""
+        return min(max(self.budget(number) - len(self.lost), 0) + 1, max(self._site.under.forks, 1))
+
+    def exceeded(self, number: int) -> str:
+        """Why the budget says that nothing more is begun in a wave, or ""."""
+        lost, budget = self.lost, self.budget(number)
+        if len(lost) <= budget:
+            return ""
+        names = ", ".join(lost[:5]) + (f" and {len(lost) - 5} more" if len(lost) > 5 else "")
+        return f"held: the failure budget ({budget}) is used up: {len(lost)} failed ({names})"
+
+    # --- groups and order --------------------------------------------------------------------------------------------
+
+    def batch(self, waiting: Sequence[str], number: int) -> Batch:
+        """Whose turn it is among the servers of a wave that wait. The members of their groups are asked before whether
+        they answer: who does not is missing already."""
+        fleet = self._site.under.plan.fleet
+        asked: set[str] = set()
+        while True:
+            found = pick(waiting, self.most(number), self._run, fleet, self._standing())
+            taken = {one for name in found.servers for one in fleet.taken_by(name)}
+            groups = {fleet.group_of[one] for one in taken if one in fleet.group_of}
+            unknown = {one for one in groups - asked if not self._is_fresh(one)}
+            if not unknown:
+                break
+            asked |= unknown
+            self._ask(sorted(unknown))
+        self._another_chance -= {*found.servers}
+        for name in found.refused:
+            self.held[name] = found.refused[name]
+        return found
+
+    def came_back(self, names: Sequence[str]) -> None:
+        """Some servers were changed to the end: whoever was down before is not any more."""
+        self._down -= {name for name in names if name in self._site.finished}
+
+    def _standing(self) -> Standing:
+        site = self._site
+        unfinished = [name for name in site.taken if name not in site.finished]
+        lost = dict(self.held)
+        for name in (*self.lost, *unfinished):
+            if name not in lost:
+                failed = site.journey(name).lost
+                lost[name] = failed.message if failed is not None else "it is not finished"
+        return Standing(site.finished, lost, {*self._down, *unfinished})
+
+    def _is_fresh(self, group: str) -> bool:
+        at = self._asked.get(group)
+        return at is not None and abs(self._site.now() - at) < FRESH
+
+    def _ask(self, groups: Sequence[str]) -> None:
+        site = self._site
+        members = sorted({member for one in groups for member in site.under.plan.fleet.groups[one].members})
+        works = [site.work(name) for name in members if name in site.under.everyone]
+        silent = {name for name, boot in ask_boots(site, works).items() if isinstance(boot, str)}
+        self._down = (self._down - {*members}) | silent
+        self._asked |= dict.fromkeys(groups, site.now())
+
+    # --- time, and whoever says stop ---------------------------------------------------------------------------------
+
+    def closed(self, seconds: float) -> str:
+        """Why no server may be begun now that takes so many seconds, or "": somebody said so, or the window is closed,
+        or too short. It must be open by what the clock says, and by the latest that it has said."""
+        site = self._site
+        why = site.brakes.before_next()
+        if why:
+            return f"held: {why}"
+        window, now = site.under.plan.window, site.now()
+        if window is None or site.under.emergency:
+            return ""
+        windows = site.under.policy.windows
+        words = opening_words(window, windows.zone if windows is not None else "UTC")
+        if not fits(window, now, seconds):
+            return f"held: the window {words} is closed, or too short for another server"
+        if not fits(window, site.latest, seconds):
+            return f"held: the clock was set back; by what it said before, the window {words} is closed, or too short"
+        return ""
+
+
+def waits(site: Site, name: str) -> list[str]:
+    """The steps of a server that wait for a person."""
+    return [stage for stage, one in site.journey(name).ended.items() if one.result is StageResult.WAITING]

@@ -110,8 +110,7 @@ def fleet(servers: Sequence[Server]) -> Fleet:
             needs[one.server] = tuple(dict.fromkeys(name for name in resolved if name != one.server))
     group_of = {one.server: one.group for one in places if one.group}
     needs = _through(needs, levels(known, needs))
-    found = Fleet(_groups(places), group_of, needs, {name: tuple(found) for name, found in guests.items()})
-    return found
+    return Fleet(_groups(places), group_of, needs, {name: tuple(found) for name, found in guests.items()})
 
 
 def levels(servers: Collection[str], needs: Mapping[str, Sequence[str]]) -> Mapping[str, int]:

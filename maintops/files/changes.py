@@ -70,21 +70,36 @@ def change_mistakes(
     """The mistakes of a checklist's steps and of its `change:`. `checks` are the ids of all checks, those of the
     checklists that it includes too; `defaults` are its parameters."""
     top = _mapping(document.value)
+    content = _content_checks(top, included)
     for index, step in enumerate(_list(top.get("steps"))):
         if isinstance(step, dict):
-            yield from _step_mistakes(document, ("steps", index), step, checks, defaults)
+            yield from _step_mistakes(document, ("steps", index), step, checks, content, defaults)
     yield from _policy_mistakes(document, _mapping(top.get("change")))
     yield from _risk_mistakes(document, top, included)
     yield from _lost_roles(document, included)
 
 
+def _content_checks(top: Mapping[str, Any], included: Sequence[Checklist]) -> set[str]:
+    """The ids of checks that are a playbook or a role."""
+    own = {str(one.get("id")) for one in map(_mapping, _list(top.get("checks"))) if {"playbook", "role"} & set(one)}
+    return own | {one.id for other in included for one in other.checks if one.playbook or one.role}
+
+
 def _step_mistakes(
-    document: Document, path: Trail, step: Mapping[str, Any], checks: Collection[str], defaults: Mapping[str, Any]
+    document: Document,
+    path: Trail,
+    step: Mapping[str, Any],
+    checks: Collection[str],
+    content: Collection[str],
+    defaults: Mapping[str, Any],
 ) -> Iterator[Mistake]:
     for when in ("precheck", "postcheck"):
         for index, id in enumerate(_list(step.get(when))):
             if isinstance(id, str) and id not in checks:
                 yield document.mistake((*path, when, index), f"there is no check {quoted(id)}{hint(id, checks)}")
+            elif id in content:
+                told = f"the check {quoted(id)} is Ansible content in check mode, which a run that changes never asks"
+                yield document.mistake((*path, when, index), told)
     for here, action in ((path, step), ((*path, "rollback"), _mapping(step.get("rollback")))):
         yield from _action_mistakes(document, here, action, defaults)
     for key in ("timeout", "estimate"):

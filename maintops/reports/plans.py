@@ -35,6 +35,8 @@ def _lines(plan: ChangePlan, zone: str) -> Iterator[str]:
     canary = f", {plan.canary_budget} in the first wave" if len(plan.waves) > 1 else ""
     yield f"  failure budget: {plan.budget} of the run{canary}"
     yield f"  packages: {_packages(plan)}"
+    standard = "a standard change, approved beforehand"
+    yield f"  approval: {standard if plan.approval == 'standard' else 'somebody else must approve it'}"
     if plan.people:
         yield f"  needed: {', '.join(plan.people)}"
     yield f"  risk: {plan.risk or 'nobody has assessed it'}"
@@ -45,6 +47,7 @@ def _lines(plan: ChangePlan, zone: str) -> Iterator[str]:
         yield f"  {number}  {_names(wave)}"
     yield from _steps(plan)
     yield from _groups(plan)
+    yield from _own(plan.servers)
     yield from _pending(plan.servers)
     yield from _foreseen(plan.foreseen)
     if plan.notes:
@@ -86,6 +89,17 @@ def _groups(plan: ChangePlan) -> Iterator[str]:
         yield "Not rebooted by maintops, and changed last"
         for one in protected:
             yield f"  {one.server}: {one.protected}"
+
+
+def _own(servers: Sequence[PlannedChange]) -> Iterator[str]:
+    own = [one for one in servers if one.values]
+    if own:
+        yield ""
+        yield "What the inventory sets otherwise"
+        for one in own[:MOST_SERVERS]:
+            yield f"  {one.server}: {', '.join(f'{name} = {value}' for name, value in sorted(one.values.items()))}"
+        if len(own) > MOST_SERVERS:
+            yield f"  and for {len(own) - MOST_SERVERS} more servers (all is in the file)"
 
 
 def _pending(servers: Sequence[PlannedChange]) -> Iterator[str]:

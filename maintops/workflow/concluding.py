@@ -139,9 +139,9 @@ def _blank(id: str, journey: Journey, stage: str, why: str) -> Cell:
 
 
 def _checks(site: Site, work: Work, journey: Journey, why: str) -> dict[str, Reading | Cell]:
-    if work.readings:
-        return dict(work.readings)
     ended = journey.ended.get(AFTER) or journey.ended.get(BEFORE)
+    if work.readings and (ended is None or ended.result is not StageResult.UNREACHABLE):
+        return dict(work.readings)
     if ended is not None and ended.facts.get("evidence"):
         seen = unpacked(site.crew.store.evidence(str(ended.facts["evidence"])))
         by_check = {one.check: one for one in sorted(seen.cells, key=lambda one: one.outcome.rank)}

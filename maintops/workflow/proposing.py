@@ -118,6 +118,7 @@ def propose(proposal: Proposal, looked: Looked, earlier: Sequence[float]) -> Cha
     policy = listed.change
     expected = expectation(listed, earlier)
     window = _window(proposal, expected)
+    seconds = _whole(waves, policy.budget, policy.canary_budget, expected, policy.soak)
     servers = tuple(_planned(proposal, server, looked) for server in _ordered(proposal.servers, waves))
     _check_pinned(listed, servers)
     return ChangePlan(
@@ -138,7 +139,7 @@ def propose(proposal: Proposal, looked: Looked, earlier: Sequence[float]) -> Cha
         fleet=found,
         window=window,
         expectation=expected,
-        seconds=_whole(waves, policy.budget, policy.canary_budget, expected, policy.soak),
+        seconds=seconds,
         budget=policy.budget,
         canary_budget=policy.canary_budget,
         approval=policy.approval.value,
@@ -146,7 +147,7 @@ def propose(proposal: Proposal, looked: Looked, earlier: Sequence[float]) -> Cha
         contingency=policy.risk.contingency,
         people=policy.people,
         foreseen=looked.foreseen,
-        notes=tuple(_notes(proposal, window)),
+        notes=tuple(_notes(proposal, window, seconds)),
     )
 
 
@@ -275,7 +276,7 @@ def _asks_pending(listed: Checklist) -> bool:
     return any(one.probe == PENDING for one in listed.checks)
 
 
-def _notes(proposal: Proposal, window: Opening | None) -> Iterator[str]:
+def _notes(proposal: Proposal, window: Opening | None, seconds: float) -> Iterator[str]:
     policy = proposal.checklist.change
     if policy.packages is Packages.LATEST:
         yield "packages: latest. The last wave may get other versions than the canary."
@@ -289,6 +290,8 @@ def _notes(proposal: Proposal, window: Opening | None) -> Iterator[str]:
             yield f"{one.id} ({one.title}) cannot be undone."
     if policy.windows is not None and window is not None and window.start > proposal.now:
         yield "It can be run only inside its window."
+    if window is not None and seconds > (window.end - max(window.start, proposal.now)).total_seconds():
+        yield "All of it is taken to last longer than its window: what does not fit is held."
 
 
 # --- looking at servers ----------------------------------------------------------------------------------------------

@@ -21,7 +21,6 @@ from maintops.domain.outcomes import Cell
 from maintops.domain.placements import CONSOLE
 from maintops.domain.ports import Inquiry, Pulse, Told
 from maintops.domain.runs import StageResult
-from maintops.probes.contract import Reach
 from maintops.workflow.hooking import environment
 from maintops.workflow.planning import BMC_ADDRESS, plan_check
 from maintops.workflow.sites import Site, Stage, Work
@@ -37,6 +36,9 @@ AGAIN = 60.0
 
 BMC_IPMI = "maintops_bmc_ipmi"
 """The inventory variable that says that a management controller is asked by IPMI."""
+
+LONGEST_ROUND = 180.0
+"""Seconds that one round of questions counts at most: more has gone by only for somebody who has set the clock."""
 
 _SLACK = 120.0
 _BOOT, _NEEDED, _REBOOT = "CHG-201", "CHG-202", "CHG-203"
@@ -218,33 +220,40 @@ def _command(site: Site, works: Sequence[Work], expected: Mapping[str, Mapping[s
 def _wait(
     site: Site, stage: Stage, seconds: float, left: dict[str, Work], expected: Mapping[str, Mapping[str, Any]]
 ) -> None:
-    """Waits until every server is back, or its time is over. The time is counted by what was waited too: somebody
-    may set the clock."""
+    """Waits until every server is back, or its time is over. The time is counted round by round: somebody may set the
+    clock."""
     good: dict[str, int] = dict.fromkeys(left, 0)
-    waited = 0.0
+    waited = told = 0.0
     last: dict[str, Boot | str] = {}
-    began, told = site.now(), 0.0
     while left:
+        began, before = site.now(), last
         last = dict(ask_boots(site, list(left.values())))
         if waited >= told + AGAIN:
             told = waited
             _command(site, [left[name] for name, boot in last.items() if isinstance(boot, Boot)], expected)
         for name in list(left):
             found = last[name]
-            good[name] = good[name] + 1 if _is_new(found, expected[name], site.now(), waited) else 0
+            again = good[name] if _is_same_boot(found, before.get(name)) else 0
+            good[name] = again + 1 if _is_new(found, expected[name], site.now(), waited) else 0
             if isinstance(found, Boot) and good[name] >= GOOD_ANSWERS:
                 _back(site, stage, left.pop(name), found, expected[name])
-        if not left or waited >= seconds:
+        coming = any(good[name] for name in left) and waited < seconds + _SLACK
+        if not left or (waited >= seconds and not coming):
             break
         if (why := site.brakes.reason()) is not None:
             for work in left.values():
                 site.ended(work, stage.name, StageResult.UNKNOWN, f"{why}; it was rebooting")
             return
         site.staff.sleep(PAUSE)
-        waited = max(waited + PAUSE, (site.now() - began).total_seconds())
+        waited += min(max((site.now() - began).total_seconds(), PAUSE), LONGEST_ROUND)
         site.sign(Pulse(dict.fromkeys(left, stage.name)))
     for name, work in left.items():
-        _gone(site, stage, work, last[name], seconds)
+        _gone(site, stage, work, last[name], expected[name], seconds)
+
+
+def _is_same_boot(found: Boot | str, before: Boot | str | None) -> bool:
+    """Whether two answers are of one boot: a server that goes down again and again is not back."""
+    return isinstance(found, Boot) and isinstance(before, Boot) and found.identity == before.identity
 
 
 def _is_new(found: Boot | str, before: Mapping[str, Any], now: datetime, waited: float) -> bool:
@@ -274,9 +283,16 @@ def newest_kernel(site: Site, work: Work) -> str:
     return str(facts.get("newest_kernel") or "")
 
 
-def _gone(site: Site, stage: Stage, work: Work, last: Boot | str, seconds: float) -> None:
+def _gone(site: Site, stage: Stage, work: Work, last: Boot | str, before: Mapping[str, Any], seconds: float) -> None:
     if isinstance(last, Boot):
-        why = f"{work.name} did not reboot within {seconds / 60:.0f} min: it still runs what it ran before"
+        if last.identity == before["boot"]:
+            told = "did not reboot", "it still runs what it ran before; look why (systemctl list-jobs), and go on"
+        else:
+            told = (
+                "was not back for good",
+                "it answers, but goes down again, or its uptime has not begun anew; look at it",
+            )
+        why = f"{work.name} {told[0]} within {seconds / 60:.0f} min: {told[1]}"
         site.ended(work, stage.name, StageResult.FAILED, why)
         return
     address = work.server.variables.get(BMC_ADDRESS)

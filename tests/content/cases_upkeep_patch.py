@@ -7,6 +7,9 @@ from tests.content.cases_upkeep import NOW, QUIET, backup, inodes, memory, small
 from tests.contract.samples_upkeep import APT_CHECK, APT_UPGRADE, DPKG_AUDIT, SYSTEMCTL_RUNNING
 
 
+KERNEL = "Inst linux-image-6.1.0-30-amd64 (6.1.124-1 Debian-Security:12/stable-security [amd64])\n"
+
+
 def mounted(options: str) -> Told:
     return told(f"/dev/vda1 /boot ext4 {options} 0 0\n/dev/vda2 / ext4 rw,relatime 0 0\n")
 
@@ -40,6 +43,23 @@ def managers(programs: str = "", locks: str = "") -> Told:
 
 def upgrade(text: str, held: str = "") -> Told:
     return in_parts({"holds": held or (1, ""), "upgrade": text, "end": ""})
+
+
+def pending(simulated: str = "", boot: str = "/", images: str = "") -> Told:
+    """What an update would bring, by apt's simulation; `boot` is where the file system of /boot is mounted."""
+    disk = f"Filesystem 1024-blocks Used Available Capacity Mounted on\n/dev/vda1 480000 440000 40000 92% {boot}\n"
+    return in_parts(
+        {
+            "now": NOW,
+            "refreshed": f"{int(NOW) - 3600}\n",
+            "lists": "yes\n",
+            "holds": (1, ""),
+            "upgrade": f"{simulated.count("Inst ")} upgraded, 0 newly installed.\n{simulated}",
+            "images": images,
+            "disk": disk,
+            "end": "",
+        }
+    )
 
 
 def kernels(flag: int, *images: str) -> Told:
@@ -331,5 +351,22 @@ CASES: list[Case] = [
         fires=in_parts({"uid": "0\n", "witness": "30\n", "stale": STALE}),
         silent=in_parts({"uid": "0\n", "witness": "30\n", "stale": (1, "")}),
         says="1 processes run what was replaced: sshd",
+    ),
+    check(
+        "PT-220",
+        fires=pending("Inst nginx [1.22.1-9] (1.22.1-9+deb12u1 Debian-Security:12/stable-security [amd64])\n"),
+        silent=pending(),
+        says="1 packages would be updated",
+        severity="info",
+    ),
+    check(
+        "PT-220",
+        name="boot",
+        fires=pending(
+            KERNEL, "/boot", "8000000 /boot/vmlinuz-6.1.0-18-amd64\n42000000 /boot/initrd.img-6.1.0-18-amd64\n"
+        ),
+        silent=pending("", "/boot"),
+        says="/boot has 41.0 MB free; the update wants 60.0 MB",
+        severity="critical",
     ),
 ]

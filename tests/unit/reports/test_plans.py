@@ -74,6 +74,7 @@ def test_everything_that_somebody_agrees_to_is_said() -> None:
         "  expected: 1 min 5 s a server, 95 of 100 within 2 min 5 s (7 earlier changes); 2 h 1 min in all",
         "  failure budget: 2 of the run, 0 in the first wave",
         "  packages: pinned; the last wave gets exactly what the canary got, the versions below",
+        "  approval: somebody else must approve it",
         "  needed: Anna, the database team",
         "  risk: a service may stop",
         "  if it goes wrong: take it back",

@@ -23,6 +23,7 @@ from tests.lab.fleet import Fleet
 
 FLOOR, SSH, ANSIBLE, PYINFRA, PLAYBOOK = range(5)
 MEBIBYTE = 1024 * 1024
+TABLES = ("fleet", "help", "replay", "content", "plans", "waves")
 
 
 def main() -> int:
@@ -30,7 +31,8 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
     parser.add_argument("--servers", type=int, default=50)
     parser.add_argument("--rounds", type=int, default=3)
-    parser.add_argument("--only", choices=["fleet", "replay", "help", "content"], help="one table instead of all")
+    parser.add_argument("--containers", type=int, default=8, help="servers of a wave (booted containers: root only)")
+    parser.add_argument("--only", choices=TABLES, help="one table instead of all")
     chosen = parser.parse_args()
     met = True
     with tempfile.TemporaryDirectory(prefix="maintops-bench-") as name:
@@ -44,6 +46,10 @@ def main() -> int:
         if chosen.only in (None, "content"):
             ratio = compare(folder, chosen.servers, max(chosen.rounds, 3))
             met &= _judge(("monthly hardware check ÷ daily check, CPU", ratio, 1.5, False))
+        if chosen.only in (None, "plans"):
+            met &= _plans(folder, max(chosen.rounds, 3))
+        if chosen.only in (None, "waves"):
+            met &= _waves(folder, chosen.containers, chosen.rounds)
     return 0 if met else 1
 
 
@@ -150,6 +156,32 @@ def _replayed(count: int, folder: Path) -> Mapping[str, float]:
     done = subprocess.run(command, stdout=subprocess.PIPE, check=True, text=True, cwd=Path(__file__).parent.parent)
     found: Mapping[str, float] = json.loads(done.stdout.splitlines()[-1])
     return found
+
+
+# --- changes ----------------------------------------------------------------------------------------------------------
+
+
+def _plans(folder: Path, rounds: int) -> bool:
+    from benchmarks.plans import beyond
+
+    plain, limited = beyond(folder, 5000, rounds)
+    return _judge(
+        ("plan of 5 000 servers, seconds beyond ansible-inventory", plain, 10, False),
+        ("the same with a limit", limited, 10, False),
+    )
+
+
+def _waves(folder: Path, count: int, rounds: int) -> bool:
+    from benchmarks.waves import compare
+
+    found = compare(folder, count, rounds)
+    print(f"  told   maintops run --plan ÷ bare ansible-playbook: CPU {found.bare[0]:.2f}, wall {found.bare[1]:.2f}")
+    return _judge(
+        ("the deed ÷ ansible-playbook: CPU", found.deed[0], 1.1, False),
+        ("the deed ÷ ansible-playbook: wall", found.deed[1], 1.1, False),
+        ("maintops run --plan ÷ ansible-playbook that asks the same: CPU", found.wave[0], 1.1, False),
+        ("maintops run --plan ÷ ansible-playbook that asks the same: wall", found.wave[1], 1.1, False),
+    )
 
 
 def _judge(*claims: tuple[str, float, float, bool]) -> bool:

@@ -20,7 +20,6 @@ import statistics
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -65,9 +64,9 @@ class Ratios:
 
 def compare(folder: Path, count: int, rounds: int) -> Ratios:
     """Medians of the ratios of interleaved rounds, on so many containers (root)."""
-    with Containers(count=count) as lab, ExitStack() as stack:
+    with Containers(count=count) as lab:
         for server in lab.servers.values():
-            stack.enter_context(packages.a_repository(server, *_offered()))
+            packages.publish(server, *_offered())  # nobody needs the lab afterwards
         wave = _Wave(lab, folder)
         costs: dict[str, list[Cost]] = {name: [] for name in wave.commands}
         for number in range(rounds + 1):  # the first one warms up and is not counted
@@ -112,7 +111,6 @@ class _Wave:
         job["variables"] = {name: lab.variables(name) for name in lab.names}
         (folder / "job.json").write_text(json.dumps(job))
         ansible = [str(BIN / "ansible-playbook"), "-i", str(lab.inventory)]
-        # ours is called by a program that is there anyway: maintops run
         self.commands: Mapping[str, Callable[[], list[str]]] = {
             PLAYBOOK: lambda: [*ansible, str(UPDATE)],
             DEED: lambda: [sys.executable, "-m", "benchmarks.waves", str(folder / "job.json")],

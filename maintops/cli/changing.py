@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from maintops.cli.output import heard_or_not, say
+from maintops.errors import UsageError
 
 if TYPE_CHECKING:
     from maintops.changes import Extras
@@ -31,9 +32,13 @@ class Shown:
 
 def carry_out(chosen: House, plan: Path, shown: Shown) -> int:
     """Carries a plan out, shows the run, and returns its exit code."""
+    _warn(shown)
+    return under_way(chosen, shown, lambda extras: chosen.changes.run(plan, extras))
+
+
+def _warn(shown: Shown) -> None:
     if shown.emergency:
         say(f"EMERGENCY: {shown.emergency}. Approval and window do not count; this is on record.")
-    return _under_way(chosen, shown, lambda extras: chosen.changes.run(plan, extras))
 
 
 def go_on_with(chosen: House, run: str, answers: Path | None, shown: Shown) -> int:
@@ -42,13 +47,17 @@ def go_on_with(chosen: House, run: str, answers: Path | None, shown: Shown) -> i
 
     found = chosen.store.run(run)
     if not found.planned.changes:
+        if shown.emergency or shown.deadline is not None:
+            raise UsageError(f"the run {found.id} changes nothing: --emergency and --deadline do not go with it")
         return go_on(chosen, found.id, answers, shown.format, shown.output)
     if answers is not None:
         chosen.changes.answer(found, answers)
-    return _under_way(chosen, shown, lambda extras: chosen.changes.go_on(found, extras))
+    _warn(shown)
+    return under_way(chosen, shown, lambda extras: chosen.changes.go_on(found, extras))
 
 
-def _under_way(chosen: House, shown: Shown, do: Callable[[Extras], RunResult]) -> int:
+def under_way(chosen: House, shown: Shown, do: Callable[[Extras], RunResult]) -> int:
+    """Does something that is a run that changes servers, shows it, and returns its exit code."""
     from maintops.changes import Extras
     from maintops.cli.planning import confirmed
     from maintops.cli.progress import progress

@@ -110,12 +110,7 @@ def rollback(
     yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
 ) -> int:
     """Take a change back, as far as its steps declare that they can be undone. Asks before it begins."""
-    from maintops.changes import Extras
-    from maintops.cli.progress import progress
-    from maintops.cli.reporting import show_run
-    from maintops.cli.running import INTERRUPTED, braking
-    from maintops.domain.outcomes import FailOn
-    from maintops.domain.runs import RunState
+    from maintops.cli.changing import Shown, under_way
 
     chosen = house(inventory=inventory, forks=forks, by=by)
     made, left = chosen.changes.propose_rollback(chosen.store.run(run), limit)
@@ -124,13 +119,8 @@ def rollback(
         say(f"not undone: {line}")
     if not yes and not confirmed("Take it back now?"):
         raise UsageError("nothing was done; --yes goes on without asking")
-    brakes = chosen.changes.brakes()
-    with braking(brakes), progress() as observer:
-        result = chosen.changes.rollback(made, Extras([observer], brakes))
-    level = FailOn(chosen.settings.fail_on)
-    show_run(chosen, result.run, "text", None, level)
-    chosen.close()
-    return INTERRUPTED if result.run.state is RunState.CANCELLED else result.codes[level]
+    shown = Shown(None, None, "text", None)
+    return under_way(chosen, shown, lambda extras: chosen.changes.rollback(made, extras))
 
 
 def confirmed(question: str) -> bool:

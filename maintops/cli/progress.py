@@ -66,7 +66,7 @@ class Lines:
     """A line per server, and a sign of life."""
 
     def __init__(self) -> None:
-        self._planned, self._done = 0, 0
+        self._planned, self._done = 0, set[str]()
 
     def told(self, event: Event, record: ServiceRecord | None) -> None:
         """Says what happened."""
@@ -75,9 +75,10 @@ class Lines:
             servers = f"{self._planned} server{'s' if self._planned != 1 else ''}"
             checks = f"{len(event.checks)} check{'s' if len(event.checks) != 1 else ''}"
             say(f"run {event.run}: {event.checklist}, {checks} on {servers}")
-        elif isinstance(event, ServerAnswered) and record is not None:
-            self._done += 1
-            say(f"[{self._done}/{self._planned}] {record.server}: {told(record)}")
+        elif isinstance(event, ServerAnswered):
+            self._done.add(event.server)
+            if record is not None:  # None: an earlier process kept it
+                say(f"[{len(self._done)}/{self._planned}] {record.server}: {told(record)}")
         elif isinstance(event, Progressed):
             say(f"[{event.done}/{event.planned}] waiting for {_waiting(event)}")
         elif (line := changed(event)) is not None:
@@ -100,6 +101,7 @@ class Bar:
             transient=True,
         )
         self._task: TaskID | None = None
+        self._done = set[str]()
         bad = (Outcome.ATTENTION, Outcome.FAILED, Outcome.UNREACHABLE, Outcome.UNKNOWN, Outcome.NOT_REACHED)
         self._counts = dict.fromkeys(bad, 0)
 
@@ -107,13 +109,16 @@ class Bar:
         """Moves the bar."""
         if isinstance(event, RunPlanned):
             self._task = self.shown.add_task(event.checklist, total=len(event.servers), counts="")
-        elif isinstance(event, ServerAnswered) and record is not None and self._task is not None:
-            if record.outcome in self._counts:
-                self._counts[record.outcome] += 1
+        elif isinstance(event, ServerAnswered) and self._task is not None:
+            self._done.add(event.server)
+            if event.outcome in self._counts:
+                self._counts[event.outcome] += 1
             counts = ", ".join(f"{count} {outcome.value}" for outcome, count in self._counts.items() if count)
-            self.shown.update(self._task, advance=1, counts=counts)
+            self.shown.update(self._task, completed=len(self._done), counts=counts)
         elif not isinstance(event, StageBegan) and (line := changed(event)) is not None:
-            self.shown.console.print(line, markup=False, highlight=False)
+            from maintops.reports.escaping import visible
+
+            self.shown.console.print(visible(line), markup=False, highlight=False)
 
 
 def _waiting(event: Progressed) -> str:

@@ -49,10 +49,19 @@ def titles(run: Run) -> dict[str, str]:
     return dict(zip(run.planned.checks, run.planned.titles, strict=False))
 
 
+def _remarks(chosen: House, run: Run) -> tuple[str, ...]:
+    """What the journal of a run that changes servers remarks: emergencies, who took it back, processes that died."""
+    if not run.planned.changes:
+        return ()
+    from maintops.domain.journeys import journal
+
+    return journal(chosen.store.events(run.id)).remarks
+
+
 def _json(chosen: House, run: Run, fail_on: FailOn) -> str:
     from maintops.reports.documents import run_document
 
-    return to_json(run_document(run, list(chosen.store.records(run=run.id))))
+    return to_json(run_document(run, list(chosen.store.records(run=run.id)), _remarks(chosen, run)))
 
 
 def _junit(chosen: House, run: Run, fail_on: FailOn) -> str:
@@ -72,6 +81,7 @@ def _html(chosen: House, run: Run, fail_on: FailOn) -> str:
         findings=[one for one in chosen.store.findings(gone=True) if one.server in servers],
         followups=[one for one in chosen.store.followups() if one.server in servers],
         now=chosen.clock(),
+        journal=_remarks(chosen, run),
     )
 
 
@@ -96,5 +106,6 @@ def _print(chosen: House, run: Run, stream: object = None) -> None:
     from maintops.reports.text import print_run
 
     screen = console(stream)
-    print_run(screen, run, [_lean(record) for record in chosen.store.records(run=run.id)], titles(run))
+    records = [_lean(record) for record in chosen.store.records(run=run.id)]
+    print_run(screen, run, records, titles(run), _remarks(chosen, run))
     screen.print(f"records  {chosen.database}", soft_wrap=True)

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import datetime, timedelta
 from pathlib import Path
 from types import FrameType
@@ -79,6 +80,8 @@ def run(
     if plan is not None or checklist == CONTINUE:
         from maintops.cli.changing import Shown, carry_out, go_on_with
 
+        if emergency is not None and not emergency.strip():
+            raise UsageError("--emergency wants a reason: it is on record, and is asked for afterwards")
         if limit or tags or (plan is not None and (checklist or answers)):
             raise UsageError("what was planned says where and what: no checklist, --limit, --tags or --answers with it")
         shown = Shown(emergency, _deadline(deadline, chosen.clock()), format.value, output)
@@ -119,20 +122,28 @@ def _meant(checklist: str | None, run: str | None) -> str:
     return "--emergency goes with --plan, or with continue"
 
 
+def _call(text: str) -> None:
+    """Says something from a signal handler: the stream may be in the middle of a line, and takes no second one."""
+    with suppress(OSError, ValueError):
+        os.write(sys.__stderr__.fileno() if sys.__stderr__ is not None else 2, f"{text}\n".encode())
+
+
 @contextmanager
 def braking(brakes: Brakes) -> Iterator[None]:
-    """The first Ctrl-C (or TERM) lets a change come to the end of its step; the second one stops at once."""
+    """The first Ctrl-C (or TERM, or HUP) lets a change come to the end of its step; the second one stops at once."""
 
     def on_signal(number: int, frame: FrameType | None) -> None:
         if brakes.asked > 1:
             raise KeyboardInterrupt
         brakes.cancel()
         if brakes.asked == 1:
-            say("stopping: the step that is being done is finished, then nothing more is begun (again: stop at once)")
+            _call("stopping: the step that is being done is finished, then nothing more is begun (again: stop at once)")
         else:
-            say("stopping at once: what is in the middle is cut off, and written down as unknown")
+            _call("stopping at once: what is in the middle is cut off, and written down as unknown")
 
-    before = {number: signal.signal(number, on_signal) for number in (signal.SIGINT, signal.SIGTERM)}
+    # a terminal that is closed (HUP) is somebody who goes home, not somebody who wants a server left in the middle
+    heard = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+    before = {number: signal.signal(number, on_signal) for number in heard}
     try:
         yield
     finally:
@@ -148,8 +159,8 @@ def _cancelling(stopping: Stopping) -> Iterator[None]:
         if stopping.cancelled:
             raise KeyboardInterrupt
         stopping.cancel()
-        say("stopping: nothing is waited for any longer, and what came is recorded (again: stop at once);")
-        say("a check that is running on a server ends there at its timeout at the latest")
+        _call("stopping: nothing is waited for any longer, and what came is recorded (again: stop at once);")
+        _call("a check that is running on a server ends there at its timeout at the latest")
 
     before = {number: signal.signal(number, on_signal) for number in (signal.SIGINT, signal.SIGTERM)}
     try:

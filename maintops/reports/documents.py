@@ -33,15 +33,17 @@ DEEPEST = 64
 """Levels of nesting of a fact that a document holds; what lies deeper is `…` (a server chooses how deep it answers)."""
 
 
-def run_document(run: Run, records: Sequence[ServiceRecord]) -> Document:
+def run_document(run: Run, records: Sequence[ServiceRecord], remarks: Sequence[str] = ()) -> Document:
     """The whole result of a run: `version`, `run`, `servers` (one per planned server, in planned order) and `totals`.
+    Of a run that changes servers `run` has `plan` (its hash), `emergency`, `undoes` (each null where there is none) and
+    the `remarks` of its journal too.
 
     A server that has no record yet has `record`, `started` and `ended` null and a cell per planned check.
     """
     whole = complete(run, records)
     document = {
         "version": VERSION,
-        "run": _run(run),
+        "run": {**_run(run), **({"remarks": remarks} if run.planned.changes else {})},
         "servers": [_server(record) for record in whole],
         "totals": _totals(whole),
     }
@@ -129,6 +131,7 @@ def _run(run: Run) -> Document:
         "ended": run.ended,
         "state": run.state,
         "reason": run.reason or None,
+        **({"plan": plan.plan, "emergency": plan.emergency or None, "undoes": plan.of or None} if plan.changes else {}),
     }
 
 

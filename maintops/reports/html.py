@@ -31,9 +31,10 @@ def html_report(
     findings: Sequence[Finding],
     followups: Sequence[FollowUp],
     now: datetime,
+    journal: Sequence[str] = (),
 ) -> str:
     """The report. `titles` maps check ids to titles; `findings` are those of the run's servers (gone ones too),
-    `followups` theirs; `now` is when the report was made. It encodes to UTF-8."""
+    `followups` theirs; `now` is when the report was made; `journal` what else is on record. It encodes to UTF-8."""
     environment = Environment(
         loader=PackageLoader("maintops.reports"),
         autoescape=True,
@@ -43,7 +44,7 @@ def html_report(
         finalize=_shown,
     )
     style = environment.get_template("run.css").render()
-    values = page(run, records, titles=titles, findings=findings, followups=followups, now=now)
+    values = page(run, records, titles=titles, findings=findings, followups=followups, now=now, journal=journal)
     sheet = Markup(style)  # noqa: S704  (our own file, and no value is rendered into it)
     text = environment.get_template("run.html.j2").render(style=sheet, digest=_digest(style), **values)
     return text.lstrip()

@@ -42,16 +42,28 @@ _STYLES = {
 
 
 def run_lines(
-    run: Run, records: Sequence[ServiceRecord], *, titles: Mapping[str, str], width: int | None = None
+    run: Run,
+    records: Sequence[ServiceRecord],
+    *,
+    titles: Mapping[str, str],
+    width: int | None = None,
+    journal: Sequence[str] = (),
 ) -> list[str]:
     """The result of a run: what needs attention (worst first), remarks, what was not measured and why, who did not
-    answer, one line per server, the summary. `titles` maps check ids to titles; `width` None: no line is wrapped."""
-    return [plain(line) for line in _report(run, complete(run, records), titles, width)]
+    answer, one line per server, the summary, and what else is on record (`journal`). `titles` maps check ids to titles;
+    `width` None: no line is wrapped."""
+    return [plain(line) for line in _report(run, complete(run, records), titles, width, journal)]
 
 
-def print_run(console: Console, run: Run, records: Sequence[ServiceRecord], titles: Mapping[str, str]) -> None:
+def print_run(
+    console: Console,
+    run: Run,
+    records: Sequence[ServiceRecord],
+    titles: Mapping[str, str],
+    journal: Sequence[str] = (),
+) -> None:
     """Prints `run_lines` in colour, wrapped to the terminal's width; elsewhere (a file, a pipe) nothing is wrapped."""
-    _show(console, _report(run, complete(run, records), titles, _width(console)))
+    _show(console, _report(run, complete(run, records), titles, _width(console), journal))
 
 
 def print_record(console: Console, record: ServiceRecord, titles: Mapping[str, str]) -> None:
@@ -123,7 +135,13 @@ def _broken(text: str, width: int | None) -> list[str]:
 # --- the parts of a run's report -------------------------------------------------------------------------------------
 
 
-def _report(run: Run, records: Sequence[ServiceRecord], titles: Mapping[str, str], width: int | None) -> Iterator[Line]:
+def _report(
+    run: Run,
+    records: Sequence[ServiceRecord],
+    titles: Mapping[str, str],
+    width: int | None,
+    journal: Sequence[str],
+) -> Iterator[Line]:
     found, notes, missing = attention(records), remarks(records), gaps(records)
     yield from _part("Needs attention", len(found), [_finding(row, titles) for row in found], width)
     yield from _part("Remarks", len(notes), [_finding(row, titles) for row in notes], width)
@@ -133,6 +151,9 @@ def _report(run: Run, records: Sequence[ServiceRecord], titles: Mapping[str, str
         yield from _part(word(outcome).capitalize(), count, groups, width)
     yield from _part("No answer", len({gap.record.server for gap in missing}), [_gap(gap) for gap in missing], width)
     yield from _part("Servers", len(records), [_server(record) for record in records], width)
+    for told in journal:
+        style = "bold red" if told.startswith("EMERGENCY") else ""
+        yield from (((line, style),) for line in _broken(visible(clipped(f"On record: {told}", _LONGEST)), width))
     yield from _summary(run, records, width)
 
 

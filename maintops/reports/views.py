@@ -127,6 +127,7 @@ def page(
     findings: Sequence[Finding],
     followups: Sequence[FollowUp],
     now: datetime,
+    journal: Sequence[str] = (),
 ) -> dict[str, Any]:
     """The values of the template `run.html.j2`, by name."""
     whole = complete(run, records)
@@ -136,7 +137,7 @@ def page(
     context = _Context(titles, anchors, known, _wanted(followups), brief=sum(counts.values()) > MANY_CELLS)
     return {
         "title": _line(run.planned.title, _NAME),
-        "about": _about_run(run),
+        "about": _about_run(run, journal),
         "state": run.state.value,
         "reason": _line(run.reason, _MESSAGE),
         "now": moment(now),
@@ -175,9 +176,9 @@ def _wanted(followups: Iterable[FollowUp]) -> dict[str, list[FollowUp]]:
     return wanted
 
 
-def _about_run(run: Run) -> list[Pair]:
+def _about_run(run: Run, journal: Sequence[str]) -> list[Pair]:
     plan = run.planned
-    return _pairs(
+    known = _pairs(
         {
             "Checklist": plan.checklist,
             "Service": f"{plan.service} ({plan.item})" if plan.item else plan.service,
@@ -188,8 +189,12 @@ def _about_run(run: Run) -> list[Pair]:
             "State": run.state.value,
             "Run": run.id,
             "Version of the checklist": plan.version[:16],
+            "Plan": plan.plan[:16],
+            "Takes back": plan.of,
         }
     )
+    emergency = [("EMERGENCY", _line(plan.emergency, _MESSAGE))] if plan.emergency else []
+    return [*emergency, *known, *(("On record", _line(told, _MESSAGE)) for told in journal)]
 
 
 def _pairs(known: Mapping[str, str | None]) -> list[Pair]:

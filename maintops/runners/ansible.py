@@ -237,7 +237,7 @@ class AnsibleRunner:
 
     def _deed_job(self, folder: str, deed: Deed, servers: Sequence[Server], forks: int) -> Job:
         job = self._job(folder, servers, deeds.deed_variables(deed, servers), forks, share=True)
-        job["environment"] |= content_environment(deeds.deed_content(deed))
+        job["environment"] |= content_environment(deeds.deed_content(deed)) | {"ANSIBLE_PIPELINING": "1"}
         job["files"]["play.json"] = deeds.deed_play(deed)
         job["links"] |= deeds.deed_links(deed)
         return job

@@ -4,7 +4,8 @@ Pure, but for a look whether files are there.
 
 Exit codes and recaps do not tell which server had its whole turn: `any_errors_fatal`, `max_fail_percentage` or a play
 whose servers all failed end a playbook for everybody, and the servers that are left look well. So a play of ours
-follows the content; only a server that got into it was through with all that comes before.
+follows the content; only a server that got into it was through with all that comes before. Ansible itself says who did
+(`ansible_play_hosts`), in one task for all: a task for each would cost a worker process for each.
 """
 
 from __future__ import annotations
@@ -43,7 +44,9 @@ def deed_play(deed: Deed) -> str:
         first = {"name": deed.role, "hosts": "all", "roles": [{"role": deed.role}]}
     else:
         first = {"name": "tasks", "hosts": "all", "gather_facts": False, "tasks": list(deed.tasks)}
-    task = {"name": FINALE, "ansible.builtin.debug": {"msg": ""}}
+    # With localhost's variables: those of the server that stands for all may be ones that Ansible cannot render.
+    once = {"run_once": True, "delegate_to": "localhost"}
+    task = {"name": FINALE, "ansible.builtin.debug": {"msg": "{{ ansible_play_hosts }}"}, **once}
     finale = {"name": FINALE, "hosts": "all", "gather_facts": False, "tasks": [task]}
     return json.dumps([first, finale])
 
@@ -114,12 +117,18 @@ class Undertaking(Rehearsal):
 
     def _hear_task(self, event: str, server: str, told: Mapping[str, Any]) -> None:
         if told.get("play") == FINALE:
-            if event == "runner_on_ok" and server not in self._told:
-                self._through[server] = None
+            if event == "runner_on_ok":
+                self._hear_through(server, (told.get("res") or {}).get("msg"))
             return
         if event == "runner_on_start":
             self._begun.add(server)
         super()._hear_task(event, server, told)
+
+    def _hear_through(self, server: str, others: Any) -> None:
+        """Whoever got into the finale: the server that its task was run for, and those named with it."""
+        for name in (server, *(others if isinstance(others, list) else ())):
+            if name in self._servers and name not in self._told:
+                self._through[name] = None
 
     def early(self) -> Iterator[Done]:
         """The servers that are through by now, but for those with a failed task: whether that was rescued, only the

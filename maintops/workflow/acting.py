@@ -85,17 +85,24 @@ def _pinned(one: Update) -> Mapping[str, str]:
 def _ready(site: Site, step: ChangeStep, works: Sequence[Work]) -> list[Work]:
     """The servers on which a step is to be begun: its prechecks pass, and it was not done already by somebody who could
     not say so any more. Where it was begun before they have passed: a step that is half done may well contradict
-    them. Those of the first step were asked by the first look, where this process has had it."""
+    them."""
     begun = [work for work in works if _is_begun(site, step, work)]
     again = _not_done(site, step, begun) if begun and not step.idempotent else begun
     fresh = [work for work in works if work not in begun]
+    passing = _passing(site, step, fresh)
+    return [work for work in works if work in again or work in passing]
+
+
+def _passing(site: Site, step: ChangeStep | Step, works: Sequence[Work]) -> list[Work]:
+    """The servers on which a step's prechecks pass. Those of the first one were asked by the first look, where this
+    process has had it."""
     first = next(iter(site.under.checklist.sequence)).id == step.id
-    asked = [work for work in fresh if step.precheck and not (first and work.name in site.looked)]
+    asked = [work for work in works if step.precheck and not (first and work.name in site.looked)]
     problems = check_step(site, asked, step.precheck) if asked else {}
     for work in asked:
         if problems[work.name]:
             site.ended(work, step.id, StageResult.FAILED, f"{step.id} was not begun: {told(problems[work.name])}")
-    return [work for work in works if work in again or (work in fresh and not problems.get(work.name))]
+    return [work for work in works if not problems.get(work.name)]
 
 
 def _is_begun(site: Site, step: ChangeStep, work: Work) -> bool:
@@ -173,7 +180,9 @@ def by_hand(site: Site, stage: Stage, works: Sequence[Work]) -> None:
     step = stage.step
     if not isinstance(step, Step):
         raise ValueError(f"{stage.name} is not done by hand")
-    for work in works:
+    answered = [work for work in works if given(site, work.name, step.id) is not None]
+    passing = _passing(site, step, [work for work in works if work not in answered])
+    for work in [one for one in works if one in answered or one in passing]:
         why_not = site.brakes.before_next()  # the person may have been asked for hours
         if why_not is not None:
             work.out = f"stopped before {stage.name}: {why_not}"

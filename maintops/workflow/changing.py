@@ -75,14 +75,16 @@ def _begin(store: Store, planned: RunPlanned) -> None:
     try:
         store.begin(planned)
     except StoreError:
+        found = None
         with suppress(Exception):  # whatever the reason is, the first one is told
             found = store.run(planned.run)
-            if found.id == planned.run and found.owner != planned.owner:
-                raise Locked(
-                    f"the run {found.id} of this plan was begun by somebody else: by process {found.owner.pid} on "
-                    f"{found.owner.host}; follow it: maintops runs --watch {found.id}"
-                ) from None
-        raise
+        if found is None or found.owner == planned.owner:
+            raise
+        by = f" by {found.planned.engineer}" if found.planned.engineer else ""
+        raise Locked(
+            f"the plan is carried out already, as the run {found.id}, begun {found.planned.at:%Y-%m-%d %H:%M} UTC{by} "
+            f"(process {found.owner.pid} on {found.owner.host}); follow it: maintops runs --watch {found.id}"
+        ) from None
 
 
 def resume_change(under: Undertaking, staff: ChangeCrew, brakes: Brakes, run: Run) -> RunResult:
@@ -312,7 +314,8 @@ def _ended(site: Site, progress: Progress) -> RunEnded:
         return RunEnded(RunState.FINISHED, "", site.now())
     if site.brakes.cancelled:
         mid = [f"{name} in the middle of {site.journey(name).mid}" for name in left if site.journey(name).mid]
-        cut = [f"{name}: {told.message}" for name in left if (told := _cut_off(site, name)) is not None]
+        found = [(name, _cut_off(site, name)) for name in left]
+        cut = [f"{name}: {told.message} in the middle of {told.stage}" for name, told in found if told is not None]
         return RunEnded(RunState.CANCELLED, "; ".join(["the run was cancelled", *mid, *cut]), site.now())
     held = progress.limits.held
     why = progress.stopped or next((held[name] for name in left if name in held), "")

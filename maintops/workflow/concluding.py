@@ -121,6 +121,8 @@ def _readings(
         plans.append(stage_plan(DEBTS, TITLES[DEBTS]))
         debts = _debts(work, journey, why)
         readings[DEBTS] = debts.reading
+        if debts.outcome is not None:
+            outcomes[DEBTS] = debts.outcome
     return plans, readings, outcomes
 
 

@@ -298,7 +298,11 @@ def _gone(site: Site, stage: Stage, work: Work, last: Boot | str, before: Mappin
     address = work.server.variables.get(BMC_ADDRESS)
     way = f"through its management controller ({address})" if address else "on site or through its console"
     why = (
-        f"{work.name} did not come back within {seconds / 60:.0f} min after its reboot: look at its console, "
+        f"{work.name} did not come back within {_span(seconds)} after its reboot: look at its console, "
         f"then power-cycle it {way}; it stays drained"
     )
     site.ended(work, stage.name, StageResult.UNREACHABLE, why, {"told": "gone"})
+
+
+def _span(seconds: float) -> str:
+    return f"{seconds / 60:.0f} min" if seconds >= 120 else f"{seconds:.0f} s"

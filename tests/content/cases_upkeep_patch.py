@@ -6,7 +6,6 @@ from tests.content.cases import Case, Told, check, in_parts, told
 from tests.content.cases_upkeep import NOW, QUIET, backup, inodes, memory, small
 from tests.contract.samples_upkeep import APT_CHECK, APT_UPGRADE, DPKG_AUDIT, SYSTEMCTL_RUNNING
 
-
 KERNEL = "Inst linux-image-6.1.0-30-amd64 (6.1.124-1 Debian-Security:12/stable-security [amd64])\n"
 
 
@@ -54,7 +53,7 @@ def pending(simulated: str = "", boot: str = "/", images: str = "") -> Told:
             "refreshed": f"{int(NOW) - 3600}\n",
             "lists": "yes\n",
             "holds": (1, ""),
-            "upgrade": f"{simulated.count("Inst ")} upgraded, 0 newly installed.\n{simulated}",
+            "upgrade": f"{len(simulated.splitlines())} upgraded, 0 newly installed.\n{simulated}",
             "images": images,
             "disk": disk,
             "end": "",

@@ -2,9 +2,18 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
+from tests.content import cases_upkeep_patch
 from tests.content.cases import Case, Told, check, in_parts, told
 from tests.content.cases_upkeep import NOW, QUIET, df, disks, logs, memory
 from tests.contract.samples_upkeep import APT_AUTOREMOVE, LASTLOG
+
+
+def as_before_patches(id: str, patch: str, says: str) -> Case:
+    """The case of the quarterly patch whose check asks the same."""
+    same = next(one for one in cases_upkeep_patch.CASES if one.check == patch)
+    return replace(same, check=id, says=says, name="")
 
 
 def settings(swappiness: int = 10, huge: str = "always [madvise] never") -> Told:
@@ -338,4 +347,7 @@ CASES: list[Case] = [
         silent=zone("Europe/Berlin"),
         says="The hardware clock runs in local time (Europe/Berlin, +0100)",
     ),
+    as_before_patches("OP-230", "PT-050", "2 packages are half installed: exim4-daemon-light, libc6:amd64"),
+    as_before_patches("OP-240", "PT-060", "Somebody is at work on the packages: apt-get (812)"),
+    as_before_patches("OP-250", "PT-180", "nginx.service has failed (A high performance web server)"),
 ]

@@ -1,4 +1,4 @@
-"""The Molecule scenario: it passes and leaves nothing, and it fails where it should."""
+"""The Molecule scenarios: they pass and leave nothing, and they fail where they should."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -37,9 +38,10 @@ Part = tuple[str, str]
 
 @dataclass(frozen=True)
 class Molecule:
-    """The default scenario, with an ephemeral directory of its own."""
+    """A scenario, with an ephemeral directory of its own."""
 
     folder: Path
+    scenario: str = "default"
 
     def begin(self, *words: str, **more: str) -> subprocess.Popen[bytes]:
         """Starts a command of Molecule's; `more` is added to its environment. What it says is in `said`."""
@@ -53,7 +55,7 @@ class Molecule:
             **more,
         }
         with self._log.open("w") as log:
-            command = [BIN / "molecule", *words, "-s", "default"]
+            command = [BIN / "molecule", *words, "-s", self.scenario]
             return subprocess.Popen(
                 command, cwd=HOUSE, env=environment, stdin=subprocess.DEVNULL, stdout=log, stderr=log
             )
@@ -91,8 +93,20 @@ class Molecule:
 
 @pytest.fixture(scope="module")
 def molecule(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Molecule]:
-    """The scenario. Its lab goes with the module, whatever became of it."""
-    one = Molecule(tmp_path_factory.mktemp("molecule") / "ephemeral")
+    """The default scenario. Its lab goes with the module, whatever became of it."""
+    with _removed(Molecule(tmp_path_factory.mktemp("molecule") / "ephemeral")) as one:
+        yield one
+
+
+@pytest.fixture(scope="module")
+def patch(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Molecule]:
+    """The scenario that patches. Its lab goes with the module, whatever became of it."""
+    with _removed(Molecule(tmp_path_factory.mktemp("patch") / "ephemeral", "patch")) as one:
+        yield one
+
+
+@contextmanager
+def _removed(one: Molecule) -> Iterator[Molecule]:
     try:
         yield one
     finally:
@@ -101,12 +115,26 @@ def molecule(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Molecule]:
 
 @pytest.fixture
 def created(molecule: Molecule) -> Molecule:
-    """The scenario with its servers up."""
+    """The default scenario with its servers up."""
     assert labs(molecule.folder) or molecule.run("create") == 0, molecule.said
     return molecule
 
 
 def test_the_scenario_passes_and_its_lab_is_gone(molecule: Molecule) -> None:
+    _passes_and_leaves_nothing(molecule, servers=2)
+
+
+def test_the_scenario_that_patches_passes_and_its_lab_is_gone(patch: Molecule) -> None:
+    _passes_and_leaves_nothing(patch, servers=4)
+    assert len(re.findall(r"^changed: \[lab[1-4]\]$", _converged(patch.said), re.MULTILINE)) == 4
+
+
+def _converged(said: str) -> str:
+    """What the first converge said of its last task."""
+    return said.partition("TASK [Compare the fingerprint]")[2].partition("PLAY RECAP")[0]
+
+
+def _passes_and_leaves_nothing(molecule: Molecule, servers: int) -> None:
     running, made = molecule.begin("test"), set[Part]()
     while running.poll() is None:
         if not made and molecule.instances.exists():
@@ -115,7 +143,7 @@ def test_the_scenario_passes_and_its_lab_is_gone(molecule: Molecule) -> None:
         time.sleep(0.1)
     molecule.refuse()
     assert running.returncode == 0, molecule.said
-    assert sorted(kind for kind, _ in made) == ["container"] * 2 + ["link"] * 3
+    assert sorted(kind for kind, _ in made) == ["container"] * servers + ["link"] * (servers + 1)
     assert made & _parts() == set()
     assert labs(molecule.folder) == []
 
@@ -163,3 +191,13 @@ def test_a_server_that_cannot_be_reached_is_noticed(created: Molecule) -> None:
         created.within("lab2", "systemctl start ssh")
     assert re.search(r"lab2 .*unreachable=1", created.said), created.said
     assert re.search(r"rc\W+4\b", created.said), created.said
+
+
+def test_a_server_that_another_hand_has_changed_and_a_service_that_is_down_are_noticed(patch: Molecule) -> None:
+    assert labs(patch.folder) or patch.run("converge") == 0, patch.said
+    patch.within("lab3", "systemctl stop maintops-lab-service; echo >>/var/lib/boots")
+    assert patch.run("verify") != 0
+    assert _failed(patch.said) == [
+        "test_it_was_rebooted_exactly_once[ansible://lab3]",
+        "test_its_service_runs_and_sshd_does[ansible://lab3]",
+    ]

@@ -454,3 +454,12 @@ def test_any_value_has_mistakes_with_words_and_never_breaks_the_reader(value: An
     found = [*schema_mistakes(document, checklist_schema()), *change_mistakes(document, [], {})]
     assert found, "it has no head"
     assert all(mistake.message.strip() == mistake.message != "" for mistake in found)
+
+
+@pytest.mark.parametrize("when", ["precheck", "postcheck"])
+def test_a_check_in_check_mode_keeps_no_server_from_a_change(folder: Path, when: str) -> None:
+    content = CHECKS.rstrip() + "\n- {id: A-003, title: Content, playbook: ../playbooks/update.yml}\n"
+    text = f"{HEAD}{content}change:\n{RISK}steps:\n- {{id: A-500, title: T, role: x, {GONE}, {when}: [§A-003]}}\n"
+    assert told_at(folder, text) == (
+        'the check "A-003" is Ansible content in check mode, which a run that changes never asks'
+    )

@@ -1,0 +1,105 @@
+"""Plans: made, found, approved, and refused where they are not any more what they were."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from maintops.changes.desks import Desk
+from maintops.domain.checklists import Checklist
+from maintops.domain.holds import Approval
+from maintops.domain.plans import ChangePlan, canonical
+from maintops.errors import UsageError
+
+if TYPE_CHECKING:
+    from maintops.workflow.proposing import Proposal
+
+_HASH = re.compile("[0-9a-f]{6,64}")
+
+
+class Plans(Desk):
+    """What is done with plans."""
+
+    def plan(
+        self,
+        checklist: str,
+        *,
+        limit: str | None = None,
+        from_records: bool = False,
+        preview: str = "canary",
+    ) -> ChangePlan:
+        """A plan. `from_records`: what is pending is taken from each server's last record, and nobody is asked.
+        `preview`: on which servers check mode is tried: `canary` (the first wave), `all`, `none`."""
+        from maintops.workflow import proposing
+        from maintops.workflow.stopping import Stopping
+
+        house = self._house
+        listed = house.checklist(checklist)
+        proposal = self._proposal(listed, limit, self._plan_id())
+        self._check_content(proposal)
+        earlier = proposing.earlier_durations(house.store, listed.name)
+        waves = proposing.refuse(proposal, earlier)  # before the first connection
+        if from_records:
+            looked = proposing.Looked(proposing.remembered(proposal, house.store.memory))
+            return self._kept(proposing.propose(proposal, looked, earlier))
+        stop = Stopping(None, house.clock).reason
+        crew = self._crew(())
+        planned = proposing.look_at(proposal, crew, house.catalogue, house.settings.engine, house.settings.forks, stop)
+        tried = {"canary": waves[0], "all": tuple(one.name for one in proposal.servers), "none": ()}[preview]
+        servers = [one for one in proposal.servers if one.name in tried]
+        foreseen = proposing.foresee(proposal, servers, house.ansible, house.settings.forks, stop) if servers else ()
+        return self._kept(proposing.propose(proposal, proposing.Looked(planned, foreseen), earlier))
+
+    def _kept(self, plan: ChangePlan) -> ChangePlan:
+        """A plan is found by its hash from now on, by everybody who shares the database."""
+        self._house.store.keep_evidence(canonical(plan))
+        return plan
+
+    def _check_content(self, proposal: Proposal) -> None:
+        """What the steps do can be read, and no variable in it is undefined. Raises ConfigurationError, UsageError."""
+        from maintops.domain.ports import Deed
+        from maintops.errors import ConfigurationError
+        from maintops.files.readiness import undefined_mistakes
+
+        mistakes = undefined_mistakes(proposal.checklist, proposal.servers)
+        if mistakes:
+            raise ConfigurationError(mistakes)
+        for step in proposal.checklist.changes:
+            for action in (step.act, step.rollback):
+                if action is not None and action.fabric:
+                    self._house.doer.check(Deed(fabric=action.fabric))
+
+    def find(self, path: Path) -> ChangePlan:
+        """The plan in a file; or, where there is no such file, the one in the database whose hash begins so: whoever
+        approves it need not be able to read its author's files."""
+        from maintops.files.plans import parse_kept, read_plan
+
+        if path.exists() or not _HASH.fullmatch(str(path)):
+            return read_plan(path)
+        return parse_kept(self._house.store.evidence(str(path)), str(path))
+
+    def approve(self, path: Path, note: str = "") -> tuple[ChangePlan, Approval]:
+        """Approves the plan in a file in the name of `by`."""
+        from maintops.workflow.approving import approval_of
+
+        house = self._house
+        plan = self.find(path)
+        listed = house.checklist(plan.file)
+        self._refuse_stale(plan, listed)
+        approval = approval_of(plan, self.identity, listed.change, house.settings.approver, house.clock(), note)
+        house.store.keep_evidence(canonical(plan))
+        house.store.keep_approval(approval)
+        return plan, approval
+
+    def _refuse_stale(self, plan: ChangePlan, listed: Checklist) -> Proposal:
+        from maintops.workflow.approving import changed_since
+
+        proposal = self._proposal(listed, plan.limit or None, plan.id)
+        told = changed_since(plan, proposal)
+        if told:
+            more = f" and {len(told) - 5} more" if len(told) > 5 else ""
+            raise UsageError(
+                f"the plan {plan.id} is stale; changed since: {', '.join(told[:5])}{more}; make a new plan"
+            )
+        return proposal

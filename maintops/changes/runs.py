@@ -1,0 +1,120 @@
+"""Runs: a plan is carried out, and gone on with."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from maintops.changes.desks import Extras
+from maintops.changes.rollbacks import Rollbacks
+from maintops.domain.changes import ChangePolicy
+from maintops.domain.journeys import journal
+from maintops.domain.plans import ChangePlan, canonical, plan_hash
+from maintops.domain.runs import Run, RunState, StageResult
+from maintops.errors import NotNow, UsageError
+
+if TYPE_CHECKING:
+    from maintops.workflow.running import RunResult
+
+
+class Runs(Rollbacks):
+    """What is done with runs."""
+
+    def run(self, path: Path, extras: Extras) -> RunResult:
+        """Carries the plan in a file out. Raises UsageError for a plan that is not approved, changed, expired or
+        carried out already, NotNow outside its window or while changes are held, Locked where another run is at
+        work."""
+        from maintops.workflow.changing import carry_out_change
+
+        plan = self.find(path)
+        self._refuse_hold()
+        run = f"r{plan.id[1:]}"
+        self._refuse_again(run, plan)
+        listed = self._house.checklist(plan.file)
+        self._refuse_unapproved(plan, listed.change, extras)
+        proposal = self._refuse_stale(plan, listed)
+        emergency = self._in_time(plan, listed.change, extras)
+        self._house.store.keep_evidence(canonical(plan))
+        under = self._undertaking(run, plan, proposal, emergency)
+        return carry_out_change(under, self._staff(extras), self._brakes(extras))
+
+    def _refuse_again(self, run: str, plan: ChangePlan) -> None:
+        try:
+            found = self._house.store.run(run)
+        except UsageError:
+            return
+        if found.id == run:  # and not one whose id only begins so
+            raise UsageError(
+                f"the plan {plan.id} was carried out already, as the run {found.id} ({found.state.value}); "
+                f"go on with it (maintops run continue {found.id}), or make a new plan"
+            )
+
+    def _refuse_unapproved(self, plan: ChangePlan, policy: ChangePolicy, extras: Extras) -> None:
+        from maintops.workflow.approving import refusal
+
+        house = self._house
+        approvals = house.store.approvals(plan_hash(plan))
+        why = refusal(plan, approvals, policy, house.settings.approver, house.clock())
+        if why and not extras.emergency:
+            raise UsageError(f"{why} (in an emergency: --emergency REASON)")
+
+    def _in_time(self, plan: ChangePlan, policy: ChangePolicy, extras: Extras) -> str:
+        """Why the window does not count; empty where it does, and is open. Raises NotNow where it is not."""
+        from maintops.workflow.approving import check_window
+
+        if extras.emergency:
+            return extras.emergency
+        question = check_window(plan, policy, self._house.clock())
+        if question is None:
+            return ""
+        if extras.confirm is None or not extras.confirm(f"{question}. Run it now all the same?"):
+            raise NotNow(f"{question}: somebody at a terminal must agree (late: ask), or make a new plan")
+        return f"late, agreed to by {self.identity}"
+
+    def go_on(self, run: Run, extras: Extras) -> RunResult:
+        """Goes on with a run that ended before all was done. Raises UsageError for one with nothing left to do, that
+        was taken back, whose checklist or content is not what the plan was made of any more, or whose approval has
+        expired."""
+        from maintops.workflow.changing import resume_change
+
+        self._refuse_hold()
+        if run.state is RunState.FINISHED:
+            raise UsageError(f"the run {run.id} is finished: there is nothing left to do")
+        plan = self._kept_plan(run)
+        if plan.of:
+            under = self._undo_undertaking(run.id, plan, run.planned.of, extras.emergency)
+        else:
+            self._refuse_taken_back(run)
+            listed = self._house.checklist(plan.file)
+            self._refuse_unapproved(plan, listed.change, extras)
+            proposal = self._refuse_stale(plan, listed)
+            under = self._undertaking(run.id, plan, proposal, self._in_time(plan, listed.change, extras))
+        result = resume_change(under, self._staff(extras), self._brakes(extras), run)
+        self._settle_original(plan, result.run)
+        return result
+
+    def _refuse_taken_back(self, run: Run) -> None:
+        undone = self._taken_back(run.id)
+        if undone:
+            others = ", ".join(dict.fromkeys(other for other, _ in undone.values()))
+            raise UsageError(
+                f"the run {run.id} was taken back by the run {others}: going on would call done what is undone; "
+                f"make a new plan (maintops plan {run.planned.checklist})"
+            )
+
+    def answer(self, run: Run, answers: Path) -> None:
+        """Keeps a file of answers to a run's steps by hand, all of them or none; going on with the run takes them up.
+        Where a step failed by its answer, another one may be given."""
+        store = self._house.store
+        if run.state is RunState.RUNNING:
+            raise NotNow(f"the run {run.id} is still going on; its steps can be answered when it has ended")
+        steps = {one.id: one for one in self._house.checklist(run.planned.file).steps}
+        names = [one.server for one in run.planned.servers]
+        told = journal(store.events(run.id))
+        found = self._house.read_answers(answers, steps, names)
+        for one in found:
+            ended = told.journey(one.server).ended.get(one.step)
+            failed = ended is not None and ended.result is StageResult.FAILED
+            if (one.server, one.step) in run.steps and not failed:
+                raise UsageError(f"{one.step} on {one.server} is answered already (nothing was kept)")
+        store.append(run.id, *found)

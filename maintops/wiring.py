@@ -411,6 +411,20 @@ class House:
         """Runs, newest first."""
         return self.store.runs(limit)
 
+    def end_run(self, run: str, why: str) -> Run:
+        """Ends a run whose process cannot be proven dead from here (its machine is gone), in the name of `by` and on
+        record. Raises NotNow while it gave a sign of life in the last minutes, UsageError where it has ended."""
+        from maintops.domain.runs import RunState
+        from maintops.errors import NotNow
+        from maintops.workflow.recovering import SILENCE, interrupt
+
+        found, now = self.store.run(run), self.clock()
+        if found.state is not RunState.RUNNING:
+            raise UsageError(f"the run {found.id} has ended already ({found.state.value})")
+        if found.last_sign is not None and now - found.last_sign < SILENCE:
+            raise NotNow(f"the run {found.id} gave a sign of life at {found.last_sign:%H:%M:%S} UTC: it is not dead")
+        return interrupt(self.store, found, now, f"declared dead by {self.changes.identity}: {why}")
+
     def close_followup(self, followup: str, note: str | None = None) -> FollowUp:
         """Closes a follow-up in the name of `by`. One that no re-check has proposed for closing needs a note that says
         why it may be closed all the same."""

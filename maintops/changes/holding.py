@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import replace
 from datetime import datetime
 
@@ -19,7 +20,9 @@ class Holding(Desk):
         from maintops.files.holding import write_hold
 
         house, now = self._house, self._house.clock()
-        other = self.hold_in_force(now)
+        other = None
+        with suppress(StoreError):  # the kill switch works without the database
+            other = self.hold_in_force(now)
         if other is not None and (other.until is None or (until is not None and until < other.until)):
             raise UsageError(f"{other.words()}; that holds longer: lift it first (maintops hold --lift)")
         hold = Hold(f"h{house.new_run_id()[1:]}", self.identity, why, now, until)
@@ -30,15 +33,28 @@ class Holding(Desk):
             return hold, str(error)
         return hold, ""
 
-    def lift(self) -> list[Hold]:
-        """Lifts every hold; returns them."""
+    def held_now(self) -> Hold | None:
+        """The hold that is in force. Raises StoreError, which says that the file does not hold, where the database does
+        not answer."""
+        try:
+            return self.hold_in_force(self._house.clock())
+        except StoreError as error:
+            file = self._house.settings.hold_file
+            told = f"the file {file} does not hold changes; what the database says is not known: {error}"
+            raise StoreError(told) from None
+
+    def lift(self) -> tuple[list[Hold], str]:
+        """Lifts every hold; returns them, and why those in the database could not be lifted (empty: they were)."""
         from maintops.files.holding import read_hold, remove_hold
 
         house = self._house
-        lifted = list(house.store.holds())
-        for one in lifted:
-            house.store.keep_hold(replace(one, lifted=True))
         file = read_hold(house.settings.hold_file)
-        if remove_hold(house.settings.hold_file) and file is not None and file.id not in {one.id for one in lifted}:
-            lifted.append(file)
-        return lifted
+        lifted = [file] if remove_hold(house.settings.hold_file) and file is not None else []
+        try:
+            kept = house.store.holds()
+            for one in kept:
+                house.store.keep_hold(replace(one, lifted=True))
+        except StoreError as error:
+            return lifted, str(error)
+        known = {one.id for one in lifted}
+        return [*lifted, *(one for one in kept if one.id not in known)], ""

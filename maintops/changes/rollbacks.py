@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from maintops.changes.debts import Debt, Debts
 from maintops.changes.desks import Extras
 from maintops.domain.changes import Packages
-from maintops.domain.journeys import AFTER, Journey, journal
-from maintops.domain.plans import ChangePlan, canonical
+from maintops.domain.journeys import AFTER, Journal, Journey, journal
+from maintops.domain.plans import ChangePlan, Foreseen, PlannedChange, canonical
 from maintops.domain.runs import Remarked, Run, RunState
+from maintops.domain.servers import Server
 from maintops.errors import NotNow, UsageError
 
 if TYPE_CHECKING:
@@ -30,8 +31,7 @@ class Rollbacks(Debts):
         """The plan that undoes a run on some of its servers, and what cannot be undone. Raises UsageError where nothing
         can."""
         from maintops.workflow import proposing
-        from maintops.workflow.surveying import unpacked
-        from maintops.workflow.undoing import look_kept, restored, undoing
+        from maintops.workflow.undoing import undoing
 
         house = self._house
         if not run.planned.changes:
@@ -57,25 +57,52 @@ class Rollbacks(Debts):
             raise UsageError("\n".join([f"nothing of the run {run.id} can be undone:", *left]))
         proposal = replace(proposal, checklist=found.checklist, servers=servers)
         states = self._states(proposal)
-        looked = {}
+        looked = self._looked(told, servers, states, left)
+        foreseen = self._foreseen(proposal, [one for one in servers if one.name in looked], looked)
+        for one in foreseen:
+            if one.failure and looked.pop(one.server, None) is not None:
+                left.append(f"{one.step} on {one.server}: {one.failure}")
+        if not looked:
+            raise UsageError("\n".join([f"nothing of the run {run.id} can be undone now:", *left]))
+        proposal = replace(proposal, servers=[one for one in servers if one.name in looked])
+        seen = {name: replace(one, asked=proposal.now) for name, one in looked.items()}
+        told_of = tuple(one for one in foreseen if one.server in looked)
+        plan = proposing.propose(proposal, proposing.Looked(seen, told_of), ())
+        return replace(plan, of=run.id, packages=Packages.LATEST, title=f"Taken back: {listed.title}"), tuple(left)
+
+    def _looked(
+        self, told: Journal, servers: Sequence[Server], states: Mapping[str, Mapping[str, object]], left: list[str]
+    ) -> dict[str, PlannedChange]:
+        """What each server's packages must become; `left` is told of those of which that is not known."""
+        from maintops.workflow.surveying import unpacked
+        from maintops.workflow.undoing import look_kept, restored
+
+        looked: dict[str, PlannedChange] = {}
         for server in servers:
             digest, after = look_kept(told, server.name), look_kept(told, server.name, AFTER)
             if not digest or server.name not in states:
                 left.append(f"{server.name} does not answer, or what it was like before is not known")
                 continue
-            then, last = (unpacked(house.store.evidence(one)).state if one else None for one in (digest, after))
-            back = restored(server.name, then or {}, states[server.name], last)
+            kept = [unpacked(self._house.store.evidence(one)).state if one else None for one in (digest, after)]
+            back = restored(server.name, kept[0] or {}, states[server.name], kept[1])
             if back.notes:
                 left.append(f"{server.name}: {back.notes[0]}")
             else:
                 looked[server.name] = back
-        proposal = replace(proposal, servers=[one for one in servers if one.name in looked])
-        if not looked:
-            raise UsageError("\n".join([f"nothing of the run {run.id} can be undone now:", *left]))
-        plan = proposing.propose(
-            proposal, proposing.Looked({name: replace(one, asked=proposal.now) for name, one in looked.items()}), ()
-        )
-        return replace(plan, of=run.id, packages=Packages.LATEST, title=f"Taken back: {listed.title}"), tuple(left)
+        return looked
+
+    def _foreseen(
+        self, proposal: Proposal, servers: Sequence[Server], looked: Mapping[str, PlannedChange]
+    ) -> tuple[Foreseen, ...]:
+        """What check mode says of taking back: a way back is offered only where there is one."""
+        from maintops.workflow import proposing
+        from maintops.workflow.stopping import Stopping
+        from maintops.workflow.undoing import versions
+
+        before = {"maintops_before": {name: versions(one) for name, one in looked.items()}}
+        house = self._house
+        stop = Stopping(None, house.clock).reason
+        return proposing.foresee(proposal, servers, house.ansible, house.settings.forks, stop, before)
 
     def _states(self, proposal: Proposal) -> Mapping[str, Mapping[str, object]]:
         from maintops.domain.answers import Measured

@@ -11,6 +11,7 @@ from maintops.domain.changes import ChangePolicy
 from maintops.domain.journeys import journal
 from maintops.domain.plans import ChangePlan, canonical, plan_hash
 from maintops.domain.runs import Run, RunState, StageResult
+from maintops.domain.steps import whether_done
 from maintops.errors import NotNow, UsageError
 
 if TYPE_CHECKING:
@@ -108,13 +109,16 @@ class Runs(Rollbacks):
         store = self._house.store
         if run.state is RunState.RUNNING:
             raise NotNow(f"the run {run.id} is still going on; its steps can be answered when it has ended")
-        steps = {one.id: one for one in self._house.checklist(run.planned.file).steps}
+        listed = self._house.checklist(run.planned.file)
+        steps = {one.id: one for one in listed.steps}
+        steps |= {one.id: whether_done(one) for one in listed.changes if one.act is not None and not one.idempotent}
         names = [one.server for one in run.planned.servers]
         told = journal(store.events(run.id))
         found = self._house.read_answers(answers, steps, names)
         for one in found:
             ended = told.journey(one.server).ended.get(one.step)
-            failed = ended is not None and ended.result is StageResult.FAILED
-            if (one.server, one.step) in run.steps and not failed:
+            again = ended is not None and ended.result in (StageResult.FAILED, StageResult.UNKNOWN)
+            again = again or told.journey(one.server).mid == one.step
+            if (one.server, one.step) in run.steps and not again:
                 raise UsageError(f"{one.step} on {one.server} is answered already (nothing was kept)")
         store.append(run.id, *found)

@@ -73,12 +73,15 @@ def under_way(chosen: House, shown: Shown, do: Callable[[Extras], RunResult]) ->
     level = FailOn(chosen.settings.fail_on)
     with heard_or_not():
         show_run(chosen, result.run, shown.format, shown.output, level)
+    if result.run.state is RunState.FINISHED and chosen.checklist(result.run.planned.file).change.verify:
+        say(f"its servers are to be verified: maintops verify {result.run.id}")
     owed = [one for one in chosen.changes.debts() if one.run == result.run.id]
     if owed:
         told = ", ".join(f"{one.owed.duty} of {one.owed.server}" for one in owed[:5])
         say(f"still owed: {told} (maintops obligations)")
     if result.run.state is not RunState.FINISHED:
-        say(f"{result.run.state.value}: {result.run.reason}")
+        said = result.run.reason
+        say(said if said.startswith(f"{result.run.state.value}: ") else f"{result.run.state.value}: {said}")
         say(f"go on with it: maintops run continue {result.run.id}")
     chosen.close()
     return INTERRUPTED if result.run.state is RunState.CANCELLED else result.codes[level]

@@ -12,7 +12,7 @@ import typer
 
 from maintops.cli.options import By, Engine, Format, Inventory, Limit, ShowFormat, complete_checklist, house
 from maintops.cli.output import check_writable, say, show_table, write
-from maintops.errors import UsageError
+from maintops.errors import StoreError, UsageError
 
 if TYPE_CHECKING:
     from maintops.domain.plans import ChangePlan
@@ -182,12 +182,15 @@ def hold(
     a file (setting hold_file) is enough. Without options: says whether changes are held (exit code 75)."""
     chosen = house(by=by)
     if lift:
-        for one in chosen.changes.lift():
+        lifted, missing = chosen.changes.lift()
+        for one in lifted:
             say(f"lifted: {one.words()}")
+        if missing:
+            raise StoreError(f"what the database holds is not lifted: {missing}")
         chosen.close()
         return 0
     if why is None and until is None:
-        found = chosen.changes.hold_in_force(chosen.clock())
+        found = chosen.changes.held_now()
         say(found.words() if found is not None else "changes are not held")
         chosen.close()
         return 75 if found is not None else 0

@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from maintops.cli import reporting
-from maintops.cli.options import Format, ShowFormat, house
+from maintops.cli.options import By, Format, ShowFormat, house
 from maintops.cli.output import say, show_table
+from maintops.errors import UsageError
 
 if TYPE_CHECKING:
     from maintops.domain.runs import Run
@@ -26,15 +27,28 @@ def register(app: typer.Typer) -> None:
 
 
 def runs(
-    run: Annotated[str | None, typer.Argument(help="With --watch: a run's id (default: the newest).")] = None,
+    run: Annotated[
+        str | None, typer.Argument(help="A run's id, or a prefix of it; with --watch by default the newest.")
+    ] = None,
     watch: Annotated[bool, typer.Option("--watch", help="Follow a running one until it ends.")] = False,
+    end: Annotated[
+        bool, typer.Option("--end", help="End a run whose machine is gone; its servers are free again (with --why).")
+    ] = False,
+    why: Annotated[str | None, typer.Option("--why", help="How you know that its process is dead; on record.")] = None,
+    by: By = None,
     limit: Annotated[int, typer.Option("-n", "--limit", min=1, help="How many, newest first.")] = 20,
     format: ShowFormat = Format.TEXT,
 ) -> int:
-    """List runs, newest first; or watch a running one from another terminal."""
+    """List runs, newest first; watch a running one from another terminal; end one whose machine is gone."""
     from maintops.reports.documents import run_summary
 
-    chosen = house()
+    chosen = house(by=by)
+    if end:
+        if not run or not why:
+            raise UsageError("which run, and how do you know? maintops runs RUN --end --why REASON")
+        ended = chosen.end_run(run, why)
+        say(f"{ended.id} is {ended.state.value}: {ended.reason}; go on with it: maintops run continue {ended.id}")
+        return 0
     if watch:
         return _watch(chosen, run or "last")
     found = [chosen.store.run(run)] if run else chosen.store.runs(limit)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Any
 
 from maintops.domain.runs import Event, Owed, Remarked, Settled, StageBegan, StageEnded, StageResult, Waved
@@ -24,13 +25,14 @@ LOST = (StageResult.FAILED, StageResult.UNREACHABLE, StageResult.UNKNOWN)
 
 @dataclass(frozen=True, slots=True)
 class Journey:
-    """One server's. `ended` maps each stage to how it ended last, `begun` to what was written down when it began last.
-    `mid` is the stage that began and did not end."""
+    """One server's. `ended` maps each stage to how it ended last, `begun` to what was written down when it began last,
+    `since` to when that was; `mid` is the stage that began and did not end."""
 
     ended: Mapping[str, StageEnded] = field(default_factory=dict)
     begun: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     mid: str = ""
     owed: Mapping[str, Owed] = field(default_factory=dict)
+    since: Mapping[str, datetime] = field(default_factory=dict)
 
     def passed(self, stage: str) -> bool:
         """Whether a stage is behind it."""
@@ -128,11 +130,13 @@ class _Draft:
     begun: dict[str, Mapping[str, Any]] = field(default_factory=dict)
     mid: str = ""
     owed: dict[str, Owed] = field(default_factory=dict)
+    since: dict[str, datetime] = field(default_factory=dict)
 
     def take(self, event: StageBegan | StageEnded | Owed | Settled) -> None:
         match event:
             case StageBegan():
                 self.begun[event.stage] = event.facts
+                self.since[event.stage] = event.at
                 self.ended.pop(event.stage, None)
                 self.mid = event.stage
             case StageEnded():
@@ -144,4 +148,4 @@ class _Draft:
                 self.owed.pop(event.duty, None)
 
     def journey(self) -> Journey:
-        return Journey(dict(self.ended), dict(self.begun), self.mid, dict(self.owed))
+        return Journey(dict(self.ended), dict(self.begun), self.mid, dict(self.owed), dict(self.since))

@@ -128,14 +128,15 @@ class Runner(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Content:
-    """Ansible content to be previewed: a playbook's absolute path, or a role's name. `folder` is where roles and
-    collections of the checklist are looked for; `variables` are given as extra variables."""
+    """Ansible content to be previewed: a playbook's absolute path, a role's name, or tasks as written. `folder` is
+    where roles and collections of the checklist are looked for; `variables` are given as extra variables."""
 
     playbook: str | None = None
     role: str | None = None
     folder: str = ""
     become: bool | None = None
     variables: Mapping[str, Any] = field(default_factory=dict)
+    tasks: tuple[Mapping[str, Any], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,10 +8,21 @@ from datetime import datetime
 from typing import Any
 
 from maintops.domain.answers import Measured, Reading, Skipped, SubjectFacts
+from maintops.domain.changes import ChangeStep
 from maintops.domain.checklists import Step
 
 DONE = "done"
 """The only choice of a step that asks for nothing else."""
+
+
+WAS_DONE, NOT_DONE = "done", "not-done"
+"""What a person can say of a step by machine that was begun and of which nobody knows whether it was done."""
+
+
+def whether_done(step: ChangeStep) -> Step:
+    """The question to a person whether a step was done."""
+    how = f"Look at the server: was it done? {WAS_DONE}, or {NOT_DONE} (then it is done again)."
+    return Step(step.id, step.title, how, choices=(WAS_DONE, NOT_DONE))
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 import re
+import shlex
 import shutil
 import stat
 import sys
@@ -16,7 +17,7 @@ from typing import Any
 
 import yaml
 
-from maintops.domain.changes import Action
+from maintops.domain.changes import Action, ChangePolicy
 from maintops.domain.checklists import Checklist
 from maintops.errors import ConfigurationError, Mistake, UsageError
 
@@ -258,8 +259,22 @@ def content_digests(checklist: Checklist) -> dict[str, str]:
         digests.add_action(action)
     for path in checklist.change.verify:
         digests.add_file(Path(path))
+    for script in _scripts(checklist.change, folder):
+        digests.add_file(script)
     digests.add_what_is_named()
     return dict(sorted(digests.found.items()))
+
+
+def _scripts(policy: ChangePolicy, folder: Path) -> Iterator[Path]:
+    """The files that the gate and the hooks start, as far as their commands name them by a path."""
+    commands = [policy.gate, *(text for _, one in policy.hooks for text in (one.command, one.undo, one.verify))]
+    for command in commands:
+        try:
+            words = shlex.split(command)
+        except ValueError:
+            continue  # the shell will say so
+        paths = [folder / word for word in words if "/" in word]
+        yield from (path for path in paths if path.is_file() and not path.is_relative_to("/proc"))
 
 
 def _actions(checklist: Checklist) -> Iterator[Action]:

@@ -144,9 +144,9 @@ def _foreseen(foreseen: Sequence[Foreseen]) -> Iterator[str]:
         if one.failure:
             yield f"  {one.step} on {one.server}: {one.failure}"
             continue
-        changes = f"would change: {_names(one.changes)}" if one.changes else "would change nothing"
-        blind = f"; not previewable: {_names(one.blind)}" if one.blind else ""
-        yield f"  {one.step} on {one.server}: {changes}{blind}"
+        told = [f"would change: {_names(one.changes)}"] if one.changes else []
+        told += [f"not previewable: {_names(one.blind)}"] if one.blind else []
+        yield f"  {one.step} on {one.server}: {'; '.join(told) or 'would change nothing'}"
 
 
 def _names(names: Sequence[str]) -> str:

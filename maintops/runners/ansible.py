@@ -29,7 +29,7 @@ from maintops.errors import UsageError
 from maintops.runners import ansible_deeds as deeds
 from maintops.runners import ansible_plays as plays
 from maintops.runners.addresses import HostKeys
-from maintops.runners.ansible_previews import Rehearsal, content_environment, content_variables, role_play
+from maintops.runners.ansible_previews import Rehearsal, content_environment, content_variables, role_play, tasks_play
 from maintops.runners.ansible_process import AnsibleProcess, Job
 from maintops.runners.ansible_rounds import Errand, Round
 
@@ -232,7 +232,7 @@ class AnsibleRunner:
         if content.playbook is not None:
             job["playbook"] = content.playbook
         else:
-            job["files"]["play.json"] = role_play(content.role or "")
+            job["files"]["play.json"] = tasks_play(content.tasks) if content.tasks else role_play(content.role or "")
         return job
 
     def _deed_job(self, folder: str, deed: Deed, servers: Sequence[Server], forks: int) -> Job:

@@ -35,6 +35,11 @@ def role_play(role: str) -> str:
     return json.dumps([{"name": role, "hosts": "all", "roles": [{"role": role}]}])
 
 
+def tasks_play(tasks: Sequence[Mapping[str, Any]]) -> str:
+    """A playbook (JSON) of some tasks."""
+    return json.dumps([{"name": "tasks", "hosts": "all", "gather_facts": False, "tasks": list(tasks)}], default=str)
+
+
 def content_variables(content: Content) -> dict[str, Any]:
     """The extra variables of some content."""
     become = {} if content.become is None else {"ansible_become": content.become}

@@ -32,7 +32,8 @@ def taken(planned: RunPlanned, run: Run) -> Locked:
     verb = "is" if len(servers) == 1 else "are"
     return Locked(
         f"{named} {verb} being changed by run {run.id} ({run.planned.checklist}, {_since(run)}); wait for its end, or "
-        f"follow it: maintops runs --watch {run.id}"
+        f"follow it: maintops runs {run.id} --watch; "
+        f"where its machine is gone: maintops runs {run.id} --end --why REASON"
     )
 
 
@@ -40,7 +41,8 @@ def still_running(run: Run) -> Locked:
     """The refusal to resume a run that has not ended."""
     return Locked(
         f"The run {run.id} is running, carried out by process {run.owner.pid} on {run.owner.host} ({_since(run)}); "
-        f"wait for its end, or follow it: maintops runs --watch {run.id}"
+        f"wait for its end, or follow it: maintops runs {run.id} --watch; "
+        f"where its machine is gone: maintops runs {run.id} --end --why REASON"
     )
 
 

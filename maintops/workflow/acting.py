@@ -13,7 +13,7 @@ from maintops.domain.parameters import source
 from maintops.domain.plans import Update
 from maintops.domain.ports import Deed, Done, FailureKind, Pulse
 from maintops.domain.runs import StageResult
-from maintops.domain.steps import StepAnswer, reading_of
+from maintops.domain.steps import NOT_DONE, WAS_DONE, StepAnswer, reading_of, whether_done
 from maintops.workflow.judging import judge_server
 from maintops.workflow.planning import plan_step
 from maintops.workflow.sites import Site, Stage, Work
@@ -113,12 +113,41 @@ def _is_begun(site: Site, step: ChangeStep, work: Work) -> bool:
 
 
 def _not_done(site: Site, step: ChangeStep, works: Sequence[Work]) -> list[Work]:
-    """Of servers on which a step that must not be done twice was begun: those on which it was not done."""
+    """Of servers on which a step that must not be done twice was begun: those on which it was not done. A person who
+    has looked since is believed; then the step's own command is asked."""
+    free: list[Work] = []
+    left: list[Work] = []
+    for work in works:
+        said = _looked_at(site, step, work)
+        if said is None:
+            left.append(work)
+        elif said.choice == WAS_DONE:
+            site.ended(work, step.id, StageResult.OK, f"found done by {said.by}")
+        elif said.choice == NOT_DONE:
+            free.append(work)
+        else:
+            site.ended(work, step.id, StageResult.SKIPPED, f"given up by {said.by}: {said.skipped}")
+    return [*free, *_asked_whether_done(site, step, left)]
+
+
+def _looked_at(site: Site, step: ChangeStep, work: Work) -> StepAnswer | None:
+    """What a person said of a step after it was begun last; an older answer was about an earlier attempt."""
+    answer = site.answers.get((work.name, step.id))
+    since = site.journey(work).since.get(step.id)
+    if (answer is None or since is None or answer.at <= since) and site.staff.ask is not None and not step.done:
+        answer = site.staff.ask(work.name, whether_done(step))
+        if answer is not None:
+            site.write(answer)
+    return answer if answer is not None and since is not None and answer.at > since else None
+
+
+def _asked_whether_done(site: Site, step: ChangeStep, works: Sequence[Work]) -> list[Work]:
     if not step.done:
         for work in works:
             why = (
                 f"{step.id} was begun, and may not be repeated; whether it was done nobody knows (it has no `done:`): "
-                f"look at {work.name}, and finish or undo it by hand; nothing more is done on it in this run"
+                f"look at {work.name}, then answer {WAS_DONE} or {NOT_DONE}: maintops run continue {site.under.run} "
+                f"--answers FILE"
             )
             site.ended(work, step.id, StageResult.UNKNOWN, why)
         return []

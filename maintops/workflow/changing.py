@@ -146,8 +146,6 @@ def _go(site: Site, planned: RunPlanned, answered: Sequence[ServerAnswered] = ()
         _conclude_rest(site, progress)
         ended = _ended(site, progress)
         site.claim(ended)
-    except Locked:
-        raise  # the run is somebody else's: nothing of it is ours to end
     except BaseException as error:
         _break_off(site, error)
         if isinstance(error, StoreError):
@@ -170,7 +168,8 @@ def _open(site: Site) -> None:
 
 
 def _break_off(site: Site, error: BaseException) -> None:
-    """Whatever ended it, nothing that was begun may stay without an outcome on record."""
+    """Whatever ended it, nothing that was begun may stay without an outcome on record. A run that is somebody else's by
+    now is not ours to end."""
     store = site.crew.store
     with suppress(StoreError):
         run = store.run(site.under.run)

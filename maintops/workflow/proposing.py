@@ -10,6 +10,7 @@ from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from math import ceil
+from types import MappingProxyType
 from typing import Any
 
 from maintops.domain.answers import Measured, Reading
@@ -359,7 +360,7 @@ def _looked(proposal: Proposal, server: str, readings: Mapping[str, Reading | Ce
             return pending(server, reading.subjects[0].facts, now)
         why = reading.message if isinstance(reading, Cell) else getattr(reading, "why", "")
         return PlannedChange(server, notes=(f"what is pending is not known: {why}",))
-    return PlannedChange(server, asked=now)
+    return PlannedChange(server)  # no check asks what is pending
 
 
 def remembered(proposal: Proposal, memory: Callable[[str], Memory]) -> Mapping[str, PlannedChange]:
@@ -389,17 +390,24 @@ def pending(server: str, facts: Mapping[str, Any], at: datetime) -> PlannedChang
 
 
 def foresee(
-    proposal: Proposal, servers: Sequence[Server], previewer: Previewer, forks: int, stop: Stop
+    proposal: Proposal,
+    servers: Sequence[Server],
+    previewer: Previewer,
+    forks: int,
+    stop: Stop,
+    shared: Mapping[str, Any] = MappingProxyType({}),
 ) -> tuple[Foreseen, ...]:
-    """What Ansible's check mode says of every step on some servers, and of what it says nothing."""
+    """What Ansible's check mode says of every step on some servers, and of what it says nothing. `shared` are variables
+    beside those of the steps."""
     found: list[Foreseen] = []
     folder = proposal.checklist.file.rpartition("/")[0]
     for step in proposal.checklist.changes:
-        if step.act is None or step.act.fabric or step.act.tasks:
+        if step.act is None or step.act.fabric:
             found += [Foreseen(step.id, server.name, blind=(f"{step.kind}: not previewable",)) for server in servers]
             continue
         for variables, some in _alike(proposal, step.act, servers):
-            content = Content(step.act.playbook, step.act.role, folder, step.act.become, variables)
+            act, given = step.act, {**shared, **variables}
+            content = Content(act.playbook, act.role, folder, act.become, given, act.tasks)
             for item in previewer.preview(content, some, forks=forks, timeout=step.act.timeout, stop=stop):
                 if not isinstance(item, Pulse):
                     found.append(_foreseen(step.id, item))

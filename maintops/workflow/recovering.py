@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from maintops.domain.journeys import AFTER, BEFORE, END, HOOKS, Journal, Journey, journal
 from maintops.domain.outcomes import Cell, Outcome
@@ -32,6 +32,9 @@ from maintops.domain.runs import (
 
 DIED = "its process died"
 WHY = "maintops died before this server's answer was kept"
+SILENCE = timedelta(minutes=5)
+"""Without a sign of life for so long, a run may be declared dead by a person: one at work gives ten in that time."""
+
 UNTOUCHED = "not touched: maintops died before its turn"
 
 _STAGES = {

@@ -7,6 +7,7 @@ import json
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -255,10 +256,15 @@ def test_until_when_is_a_time_to_come(planned: Office, until: str, told: str) ->
 
 
 def test_before_its_window_a_plan_is_not_run(office: Office) -> None:
-    opens = "  windows: {zone: UTC, open: [{weekdays: [mon], from: 22:00, to: 23:00}], freeze: [{from: FROM, to: TO}]}"
-    frozen = opens.replace("FROM", "2020-01-01").replace("TO", "2098-12-31")
-    office.write(CHECKLIST.replace("checks:", f"{frozen}\nchecks:"))
-    refused(office.plan(), "window")
+    begin = datetime.now(UTC) + timedelta(hours=5)
+    days = "mon, tue, wed, thu, fri, sat, sun"
+    hours = f"from: {begin:%H}:00, to: {begin + timedelta(hours=1):%H}:00"
+    window = f"  windows: {{zone: UTC, open: [{{weekdays: [{days}], {hours}}}]}}"
+    office.write(CHECKLIST.replace("checks:", f"{window}\nchecks:"))
+    assert office.plan().code == 0
+    assert office.approve().code == 0
+    refused(office.run("--plan", "a.plan"), r"the plan p\S+ may begin in its window .*, not before", 75)
+    assert office.maintops("runs", "--format", "json").document == []
 
 
 # --- debts ------------------------------------------------------------------------------------------------------------

@@ -142,7 +142,8 @@ def test_killed_at_every_stage_every_server_is_patched_and_rebooted_once(lab: Co
             told = change.journal
             kills.append(" ".join(sorted({told.journey(name).mid or "-" for name in change.names})))
         assert len(kills) >= 20, kills
-        ended = change.go_on()
+        change.go_on()  # where the last one died after its very last word, there is nothing left to do
+        ended = change.maintops("report", "last", "--format", "json")
         assert (ended.code, ended.state) == (0, "finished"), (ended.stderr, kills)
         assert boots() == dict.fromkeys(change.names, 1)
     for name, server in change.servers.items():

@@ -8,6 +8,7 @@ minutes for both. The machine boots as one with a boot loader does: the newest k
 from __future__ import annotations
 
 import gzip
+import hashlib
 import io
 import re
 import subprocess
@@ -33,6 +34,7 @@ MODULES = (
     *("crypto", "lib", "arch/x86/crypto", "fs/ext4", "fs/jbd2", "fs/autofs", "fs/configfs", "drivers/virtio"),
     *("drivers/char", "drivers/md", "drivers/nvme", "drivers/block", "drivers/net/virtio_net.ko", "drivers/acpi"),
     *("drivers/net/net_failover.ko", "net/core", "net/netfilter", "net/ipv4", "net/ipv6", "drivers/i2c"),
+    *("block", "fs/binfmt_misc.ko", "fs/efivarfs", "fs/fuse", "fs/nls", "drivers/rtc"),
 )
 """Where the modules lie that the machine has a use for."""
 
@@ -75,7 +77,8 @@ def newer_kernel() -> Kernel:
     has = _said("debugfs", "-R", "ls /boot", str(machine_image().disk))
     if f"vmlinuz-{release}" in has or "bookworm" not in _said("apt-cache", "policy", META):
         raise FleetUnavailable(f"the package sources of this machine have no newer kernel than {release}")
-    made = Kernel(release, version, cache() / f"kernel-{release}-{version}")
+    recipe = hashlib.sha256("\n".join((*MODULES, _INITRD)).encode()).hexdigest()[:12]
+    made = Kernel(release, version, cache() / f"kernel-{release}-{version}-{recipe}")
     with _alone("kernel"):
         if not made.folder.is_dir():
             _repack(made)

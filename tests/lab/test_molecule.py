@@ -195,7 +195,7 @@ def test_a_server_that_cannot_be_reached_is_noticed(created: Molecule) -> None:
 
 def test_a_server_that_another_hand_has_changed_and_a_service_that_is_down_are_noticed(patch: Molecule) -> None:
     assert labs(patch.folder) or patch.run("converge") == 0, patch.said
-    patch.within("lab3", "systemctl stop maintops-lab-service; echo >>/var/lib/boots")
+    patch.within("lab3", "systemctl stop maintops-lab-service; date >>/var/lib/boots")
     assert patch.run("verify") != 0
     assert _failed(patch.said) == [
         "test_it_was_rebooted_exactly_once[ansible://lab3]",

@@ -309,3 +309,21 @@ def test_relative_paths_of_inline_tasks_are_the_deeds_folders(tmp_path: Path) ->
 )
 def test_mistakes_that_can_be_seen_without_ansible(deed: Deed, mistake: str) -> None:
     assert deeds.deed_mistake(deed) == mistake
+
+
+def finale(*names: str) -> dict[str, Any]:
+    return event("runner_on_ok", "x", {"msg": list(names)}, play=FINALE, task=FINALE)
+
+
+def test_one_task_tells_who_came_through() -> None:
+    x, y, z = became(*ok("x"), *ok("y"), *ok("z"), finale("x", "y", "nobody"), *recap(), servers="xyz")
+    assert [one.failure for one in (x, y)] == [None, None]
+    assert z.failure is not None
+    assert z.failure.kind is FailureKind.BROKEN
+    assert z.failure.blind
+
+
+def test_the_finale_is_one_task_for_all_whose_variables_are_nobodys() -> None:
+    (task,) = json.loads(deeds.deed_play(Deed(playbook="/p/site.yml")))[-1]["tasks"]
+    assert (task["run_once"], task["delegate_to"]) == (True, "localhost")
+    assert task["ansible.builtin.debug"] == {"msg": "{{ ansible_play_hosts }}"}

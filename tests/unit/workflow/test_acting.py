@@ -87,13 +87,12 @@ class Endless:
 def test_nothing_goes_on_on_the_servers_when_what_comes_cannot_be_written_down(error: type[BaseException]) -> None:
     stage = stage_of(UPDATE, servers=2)
     stage.doer = doer = Endless()  # type: ignore[assignment]  # it has no script
-    whole = stage_of(UPDATE, servers=2)
-    whole.run()
     stage.store.error = error
     stage.store.left = 5  # in the middle of the step
-    with pytest.raises(error):
+    with pytest.raises(error) as caught:
         stage.run()
     assert doer.closed
+    assert caught.tb  # it was not forgotten, and closed by that
 
 
 def test_a_pulse_is_a_sign_of_life_after_a_while() -> None:

@@ -1,0 +1,277 @@
+"""Plans, runs, going on, taking back and debts by the command line, on actors in place of servers."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+import maintops.changes.desks
+from maintops.cli.main import execute
+from maintops.domain.journeys import Journal, journal
+from maintops.domain.ports import Deed
+from maintops.domain.runs import Owed, Run, RunState
+from maintops.domain.servers import Server
+from maintops.store.opening import open_store
+from maintops.wiring import House
+from tests.unit.workflow.change_stage import CATALOGUE, Actor, Stage
+from tests.unit.workflow.samples import OWNER
+
+CHECKLIST = """\
+checklist: fix
+title: The fix
+service: software-upgrade
+cadence: {every: quarter}
+change:
+  waves: [1, 100%]
+  packages: latest
+  approval: standard
+  expected: ["package:*"]
+  drain: {command: drain, undo: undrain, verify: is-drained}
+  risk: {assessment: It breaks., contingency: It is mended.}
+checks:
+- {id: HW-010, title: Disks, probe: disks, rules: [{when: level >= 90, severity: critical, finding: full}]}
+steps:
+- id: FX-500
+  title: It is fixed
+  tasks: [{name: Fix it, ansible.builtin.raw: "true"}]
+  rollback: {tasks: [{name: Unfix it, ansible.builtin.raw: "true"}]}
+  precheck: [HW-010]
+"""
+
+
+@dataclass
+class Bench:
+    """A house whose servers are actors."""
+
+    folder: Path
+    stage: Stage
+    printed: Callable[[], Any]
+
+    def maintops(self, *words: str) -> tuple[int, str]:
+        """A command's exit code, and what it said to a person."""
+        self.printed()
+        code = execute(words)
+        return code, self.printed().err
+
+    def plan(self) -> str:
+        code, told = self.maintops("plan", "./fix.yml", "--from-records", "--by", "ann", "-o", "a.plan")
+        assert code == 0, told
+        return "a.plan"
+
+    def run(self, *words: str) -> tuple[int, str]:
+        return self.maintops("run", *words, "--by", "ann")
+
+    @property
+    def runs(self) -> list[Run]:
+        """The oldest first."""
+        store = open_store(f"sqlite:///{self.folder / 'records.sqlite'}")
+        return list(reversed(store.runs()))
+
+    def journal(self, run: Run) -> Journal:
+        return journal(open_store(f"sqlite:///{self.folder / 'records.sqlite'}").events(run.id))
+
+    def owed(self) -> list[tuple[str, Owed]]:
+        return open_store(f"sqlite:///{self.folder / 'records.sqlite'}").owed()
+
+
+@pytest.fixture
+def bench(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Bench:
+    stage = Stage({name: Actor(name) for name in ("web1", "web2")})
+    servers = [Server(name) for name in stage.actors]
+
+    def act(deed: Deed, server: Server) -> Any:
+        actor = stage.actors[server.name]
+        if deed.tasks[0]["name"] == "Unfix it" and not actor.breaks:
+            actor.patched -= 1
+            return None
+        return stage.act(deed, server)
+
+    stage.doer.script.update(dict.fromkeys(stage.actors, act))
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.setenv("MAINTOPS_DATABASE_URL", f"sqlite:///{tmp_path / 'records.sqlite'}")
+    (tmp_path / "fix.yml").write_text(CHECKLIST)
+    defaults = House.__init__.__kwdefaults__
+    assert defaults is not None
+    monkeypatch.setitem(defaults, "clock", stage.clock)
+    doer = SimpleNamespace(do=stage.doer.do, check=lambda deed: None)
+    parts = {"catalogue": CATALOGUE, "runners": {"ssh": stage.engine}, "doer": doer, "contact": None}
+    for name, value in parts.items():
+        monkeypatch.setattr(House, name, value)
+    monkeypatch.setattr(House, "ansible", None)
+    monkeypatch.setattr(House, "servers", lambda self, *given: servers)
+    monkeypatch.setattr(House, "engines", lambda self, asked: [("ssh", "") for _ in asked])
+
+    def chosen(self: House, limit: str | None, hosts: str) -> tuple[list[Server], list[Server]]:
+        return [one for one in servers if limit in (None, one.name)], servers
+
+    monkeypatch.setattr(House, "servers_and_everyone", chosen)
+    monkeypatch.setattr("maintops.runners.commands.ControllerCommands", lambda: stage.commands)
+    monkeypatch.setattr(maintops.changes.desks, "time", SimpleNamespace(sleep=stage.clock.sleep))
+    return Bench(tmp_path, stage, capsys.readouterr)
+
+
+def later(bench: Bench) -> None:
+    """Ids of plans hold the second in which they were made."""
+    bench.stage.clock.sleep(60)
+
+
+def test_a_plan_is_carried_out(bench: Bench) -> None:
+    code, told = bench.run("--plan", bench.plan())
+    assert (code, [actor.patched for actor in bench.stage.actors.values()]) == (0, [1, 1])
+    assert "[2/2] web2" in told
+    assert bench.runs[0].state is RunState.FINISHED
+    code, told = bench.run("continue")
+    assert (code, "is finished: there is nothing left to do" in told) == (64, True)
+
+
+def test_a_server_that_fails_stays_drained_and_who_goes_on_is_told_the_way(bench: Bench) -> None:
+    bench.stage.actors["web1"].breaks = "no space"
+    code, told = bench.run("--plan", bench.plan())
+    (run,) = bench.runs
+    assert (code, run.state) == (2, RunState.HELD)
+    assert "still owed: undrain of web1 (maintops obligations)" in told
+    assert f"go on with it: maintops run continue {run.id}" in told
+    bench.stage.actors["web1"].breaks = ""
+    code, told = bench.run("continue")
+    assert (code, bench.runs[0].state) == (0, RunState.FINISHED)
+    assert "[2/2] web2" in told
+    assert bench.owed() == []
+
+
+def test_an_approval_that_is_too_old_lets_nobody_go_on_but_in_an_emergency(bench: Bench) -> None:
+    bench.stage.actors["web1"].breaks = "no space"
+    bench.run("--plan", bench.plan())
+    bench.stage.actors["web1"].breaks = ""
+    bench.stage.clock.sleep(30 * 86_400)
+    code, told = bench.run("continue")
+    assert (code, "is too old: it held until" in told) == (64, True)
+    code, told = bench.run("continue", "--emergency", "a hole")
+    assert (code, "EMERGENCY: a hole" in told) == (0, True)
+    assert bench.journal(bench.runs[0]).remarks[-1] == "EMERGENCY, by ann: a hole"
+
+
+# --- taking back ------------------------------------------------------------------------------------------------------
+
+
+def test_a_run_is_taken_back_once_and_what_it_owed_is_paid(bench: Bench) -> None:
+    bench.stage.commands.refuses.add("undrain web2")
+    bench.run("--plan", bench.plan())
+    bench.stage.commands.refuses.clear()
+    assert [one.server for _, one in bench.owed()] == ["web2"]
+    later(bench)
+    bench.stage.commands.given.clear()
+    first = bench.runs[0]
+    code, told = bench.maintops("rollback", first.id, "--yes", "--by", "ann")
+    assert code == 0, told
+    assert [actor.patched for actor in bench.stage.actors.values()] == [0, 0]
+    assert bench.owed() == []
+    undrained = [given["MAINTOPS_RUN"] for text, given in bench.stage.commands.given if text == "undrain"]
+    assert first.id in undrained  # by its own command, with its own id
+    later(bench)
+    code, told = bench.maintops("rollback", first.id, "--yes", "--by", "ann")
+    assert code == 64
+    assert f"on web1 it was taken back already, by the run {bench.runs[1].id}" in told
+    code, told = bench.maintops("rollback", bench.runs[1].id, "--yes", "--by", "ann")
+    assert (code, f"took back the run {first.id}; it is not taken back itself" in told) == (64, True)
+
+
+def test_what_was_taken_back_is_not_gone_on_with(bench: Bench) -> None:
+    bench.stage.actors["web2"].breaks = "no"
+    bench.run("--plan", bench.plan())
+    later(bench)
+    bench.stage.actors["web2"].breaks = ""
+    first = bench.runs[0]
+    assert bench.maintops("rollback", first.id, "-l", "web1", "--yes", "--by", "ann")[0] == 0
+    code, told = bench.run("continue", first.id)
+    assert code == 64
+    assert f"was taken back by the run {bench.runs[1].id}: going on would call done what is undone" in told
+
+
+def test_who_was_never_touched_is_not_taken_back(bench: Bench) -> None:
+    bench.stage.actors["web1"].breaks = "no"
+    bench.run("--plan", bench.plan())
+    bench.stage.actors["web1"].breaks = ""
+    later(bench)
+    code, told = bench.maintops("rollback", "last", "--yes", "--by", "ann")
+    assert (code, bench.stage.actors["web2"].patched) == (0, 0), told
+    assert "not undone: on web2 nothing was done that can be undone" in told
+    assert bench.stage.actors["web1"].patched == -1
+
+
+def test_nothing_is_taken_back_unasked(bench: Bench) -> None:
+    bench.run("--plan", bench.plan())
+    later(bench)
+    code, told = bench.maintops("rollback", "last", "--by", "ann")
+    assert (code, "nothing was done; --yes goes on without asking" in told) == (64, True)
+    assert bench.stage.actors["web1"].patched == 1
+
+
+# --- debts ------------------------------------------------------------------------------------------------------------
+
+
+def test_a_debt_is_paid_by_its_command_and_stays_where_that_fails(bench: Bench) -> None:
+    bench.stage.commands.refuses.add("undrain web1")
+    bench.run("--plan", bench.plan())
+    code, told = bench.maintops("obligations")
+    assert (code, "pay it: maintops obligations --settle" in told) == (2, True)
+    code, told = bench.maintops("obligations", "--settle", "--by", "ann")
+    assert (code, "not paid: exit status 1: it says no" in told) == (2, True)
+    bench.stage.commands.refuses.clear()
+    code, told = bench.maintops("obligations", "--settle", "--by", "ann")
+    assert (code, "web1: undrain" in told, "paid" in told) == (0, True, True)
+    assert (bench.owed(), bench.stage.actors["web1"].drained) == ([], False)
+
+
+def test_a_server_that_another_run_is_changing_is_not_put_back_into_service(bench: Bench) -> None:
+    bench.stage.commands.refuses.add("undrain web1")
+    bench.run("--plan", bench.plan())
+    bench.stage.commands.refuses.clear()
+    store = open_store(f"sqlite:///{bench.folder / 'records.sqlite'}")
+    alive = replace(OWNER, host="elsewhere", machine="another")  # nobody here can tell whether it is dead
+    store.begin(replace(bench.runs[0].planned, run="r9", owner=alive))
+    code, told = bench.maintops("obligations", "--settle", "--by", "ann")
+    assert (code, "not paid: the run r9 is changing web1 now" in told) == (2, True)
+    assert bench.stage.actors["web1"].drained
+
+
+# --- answers ----------------------------------------------------------------------------------------------------------
+
+BY_HAND = (
+    CHECKLIST
+    + """\
+- id: FX-600
+  title: The cables are counted
+  manual: Count them.
+  reading: {unit: cables}
+  rules: [{when: reading > 5, severity: critical, finding: too many}]
+"""
+)
+
+
+def answers(bench: Bench, **readings: float) -> Path:
+    steps: Mapping[str, Any] = {name: {"FX-600": {"reading": reading}} for name, reading in readings.items()}
+    path = bench.folder / "answers.yml"
+    path.write_text(f"by: Otto\nsteps: {steps}\n".replace("'", '"'))
+    return path
+
+
+def test_answers_are_kept_whole_and_a_bad_one_may_be_given_again(bench: Bench) -> None:
+    (bench.folder / "fix.yml").write_text(
+        BY_HAND.replace("waves: [1, 100%]", "waves: [100%]").replace("  packages", "  failure_budget: 1\n  packages")
+    )
+    code, told = bench.run("--plan", bench.plan())
+    assert (code, bench.runs[0].state) == (2, RunState.HELD), told
+    code, told = bench.run("continue", "--answers", str(answers(bench, web1=9, web2=1)))
+    assert (code, bench.runs[0].state) == (2, RunState.HELD), told
+    code, told = bench.run("continue", "--answers", str(answers(bench, web1=2, web2=1)))
+    assert (code, "FX-600 on web2 is answered already (nothing was kept)" in told) == (64, True)
+    later(bench)
+    code, told = bench.run("continue", "--answers", str(answers(bench, web1=2)))
+    assert (code, bench.runs[0].state) == (0, RunState.FINISHED), told
+    assert [actor.patched for actor in bench.stage.actors.values()] == [1, 1]

@@ -53,6 +53,8 @@ def _soak(site: Site, number: int, wave: Sequence[str]) -> str:
     if soak <= 0:
         return ""
     done = [site.finished[name] for name in wave if name in site.finished]
+    if not done:
+        return ""
     since = (site.now() - max(done)).total_seconds()
     site.rest(soak - since if since >= 0 else soak, {f"wave {number}": "soak"})
     why = site.brakes.before_next()

@@ -105,7 +105,7 @@ class Limits:
 
     def closed(self, seconds: float) -> str:
         """Why no server may be begun now that takes so many seconds, or "": somebody said so, or the window is closed,
-        or too short. It must be open by what the clock says, and by the latest that it has said."""
+        or too short. It must be open by what the clock says, and by what it would say had nobody set it back."""
         site = self._site
         why = site.brakes.before_next()
         if why:

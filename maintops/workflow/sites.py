@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from maintops.domain.answers import Reading
@@ -146,7 +146,8 @@ class Site:
         self._journeys: dict[str, Journey] = {}
         self._planned = {one.server: one for one in under.plan.servers}
         self._compiled: dict[tuple[tuple[str, str | None], ...], dict[str, Asking]] = {}
-        self.latest = self._signed = self.crew.clock()
+        self._last = self._signed = self.crew.clock()
+        self._set_back = timedelta()
         for event in events:
             self._take(event)
         self.looked.clear()
@@ -161,10 +162,16 @@ class Site:
     # --- time and signs of life --------------------------------------------------------------------------------------
 
     def now(self) -> datetime:
-        """Now, in UTC. `latest` is the latest that the clock has said here: somebody may set it back."""
+        """Now, in UTC."""
         now = self.crew.clock()
-        self.latest = max(self.latest, now)
+        self._set_back += max(self._last - now, timedelta())
+        self._last = now
         return now
+
+    @property
+    def latest(self) -> datetime:
+        """What the clock would say now, had nobody set it back while it was looked at."""
+        return self.now() + self._set_back
 
     def sign(self, pulse: Pulse) -> None:
         """Records where the run is, if it has been silent for a while."""

@@ -116,7 +116,8 @@ def test_a_server_is_changed_by_one_run_at_a_time(store: Store) -> None:
     store.begin(changing("c1", ["web2", "web1"]))
     assert refusal(store, "c2", ["db1", "web1"]) == (
         "web1 is being changed by run c1 (quarterly-patch, begun 2026-03-01 06:30 UTC by alice on ops1); wait for its "
-        "end, or follow it: maintops runs --watch c1"
+        "end, or follow it: maintops runs c1 --watch; where its machine is gone: "
+        "maintops runs c1 --end --why REASON"
     )
     assert refusal(store, "c2", ["web1", "db1", "web2"]).startswith("web1, web2 are being changed by run c1 (")
     assert [run.id for run in store.runs()] == ["c1"]
@@ -195,7 +196,9 @@ def test_a_run_that_goes_on_has_its_servers_again(store: Store) -> None:
     store.resume("c1", resumed(later(hours=1)))
     assert refusal(store, "c2", ["web1"]) == (
         "web1 is being changed by run c1 (quarterly-patch, begun 2026-03-01 06:30 UTC by alice on ops1; resumed "
-        "2026-03-01 07:30 UTC by bob on ops2); wait for its end, or follow it: maintops runs --watch c1"
+        "2026-03-01 07:30 UTC by bob on ops2); wait for its end, or follow it: "
+        "maintops runs c1 --watch; where its machine is gone: "
+        "maintops runs c1 --end --why REASON"
     )
 
 

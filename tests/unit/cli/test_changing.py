@@ -19,7 +19,7 @@ from maintops.domain.servers import Server
 from maintops.store.opening import open_store
 from maintops.wiring import House
 from tests.unit.workflow.change_stage import CATALOGUE, Actor, Stage
-from tests.unit.workflow.samples import OWNER
+from tests.unit.workflow.samples import OWNER, CannedPreviews
 
 CHECKLIST = """\
 checklist: fix
@@ -103,7 +103,7 @@ def bench(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.Captur
     parts = {"catalogue": CATALOGUE, "runners": {"ssh": stage.engine}, "doer": doer, "contact": None}
     for name, value in parts.items():
         monkeypatch.setattr(House, name, value)
-    monkeypatch.setattr(House, "ansible", None)
+    monkeypatch.setattr(House, "ansible", CannedPreviews())
     monkeypatch.setattr(House, "servers", lambda self, *given: servers)
     monkeypatch.setattr(House, "engines", lambda self, asked: [("ssh", "") for _ in asked])
 

@@ -182,7 +182,26 @@ def test_without_a_way_to_know_it_is_left_to_a_person() -> None:
     outcome, why = stage.cell("web1", "PT-500")
     assert outcome == "unknown"
     assert "may not be repeated" in why
-    assert "look at web1, and finish or undo it by hand" in why
+    assert "look at web1, then answer done or not-done" in why
+
+
+@pytest.mark.parametrize(("choice", "patched"), [("done", 1), ("not-done", 2)])
+def test_whoever_has_looked_is_believed(choice: str, patched: int) -> None:
+    stage = broken_off(ONCE, None)
+    stage.recover()
+    stage.clock.sleep(60)
+    stage.store.append(stage.state.id, StepAnswer("web1", "PT-500", "ann", stage.clock(), choice=choice))
+    result = stage.go_on()
+    assert (result.run.state, stage.actors["web1"].patched) == (RunState.FINISHED, patched)
+
+
+def test_an_answer_about_an_earlier_attempt_counts_no_more() -> None:
+    stage = broken_off(ONCE, None)
+    stage.recover()
+    long_ago = StepAnswer("web1", "PT-500", "ann", stage.clock() - timedelta(days=1), choice="not-done")
+    stage.store.append(stage.state.id, long_ago)
+    assert stage.go_on().run.state is RunState.HELD
+    assert stage.actors["web1"].patched == 1
 
 
 def test_a_done_that_says_neither_leaves_it_unknown() -> None:

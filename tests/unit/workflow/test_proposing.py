@@ -392,7 +392,6 @@ def test_changes_blind_spots_and_failures_are_told_apart() -> None:
     ("step", "kind"),
     [
         (ChangeStep("C-1", "Do", act=Action(fabric="/p/t.py:do")), "fabric"),
-        (ChangeStep("C-1", "Do", act=Action(tasks=({"ansible.builtin.ping": {}},))), "tasks"),
         (ChangeStep("C-1", "Boot", reboot=Reboot.ALWAYS), "reboot"),
     ],
 )

@@ -403,7 +403,7 @@ def foresee(
     folder = proposal.checklist.file.rpartition("/")[0]
     for step in proposal.checklist.changes:
         if step.act is None or step.act.fabric:
-            found += [Foreseen(step.id, server.name, blind=(f"{step.kind}: not previewable",)) for server in servers]
+            found += [Foreseen(step.id, server.name, blind=(step.kind,)) for server in servers]
             continue
         for variables, some in _alike(proposal, step.act, servers):
             act, given = step.act, {**shared, **variables}

@@ -43,6 +43,9 @@ _RUN = (
 )
 
 
+_INOTIFY, _INSTANCES = Path("/proc/sys/fs/inotify/max_user_instances"), 1024
+
+
 @dataclass
 class Container(Inside):
     """One server. `variables` are its Ansible variables beside those of all."""
@@ -153,6 +156,7 @@ class Containers:
         ):
             program(name, package)
         sweep()
+        _make_room()
         image = container_image()
         self._claim()
         try:
@@ -274,6 +278,14 @@ class Containers:
 
 
 # --- what labs leave behind -------------------------------------------------------------------------------------------
+
+
+def _make_room() -> None:
+    """Each systemd takes several inotify instances of root's, and the kernel's default of 128 is gone with twenty
+    containers: those after them do not boot. Where it may not be raised, that is how many there can be."""
+    with contextlib.suppress(OSError):
+        if int(_INOTIFY.read_text()) < _INSTANCES:
+            _INOTIFY.write_text(str(_INSTANCES))
 
 
 def owners() -> dict[str, Mapping[str, Any]]:

@@ -39,7 +39,15 @@ def change(name: str, old: str | None, new: str | None, arch: str = "amd64", ori
 
 
 def test_there_are_playbooks() -> None:
-    assert [file.name for file in PLAYBOOKS] == ["rollback_update.yml", "update.yml"]
+    assert [file.stem for file in PLAYBOOKS] == [
+        "orphans",
+        "rollback_sysctl",
+        "rollback_tuned",
+        "rollback_update",
+        "sysctl",
+        "tuned",
+        "update",
+    ]
 
 
 @pytest.mark.parametrize("playbook", PLAYBOOKS, ids=lambda file: file.name)

@@ -38,7 +38,7 @@ from maintops.domain.ports import (
 )
 from maintops.domain.proofs import PROOF
 from maintops.domain.records import ServiceRecord
-from maintops.domain.runs import Event, Owner, Run
+from maintops.domain.runs import Event, Owner, Run, Waved
 from maintops.domain.servers import Server
 from maintops.domain.steps import StepAnswer
 from maintops.domain.windows import Opening
@@ -66,6 +66,8 @@ UPDATE = ChangeStep(
 REBOOT = ChangeStep("PT-510", "Reboot", reboot=Reboot.IF_NEEDED, timeout=600)
 DRAIN = Hook("drain", undo="undrain", verify="is-drained")
 SILENCE = Hook("silence", undo="unsilence")
+HOLD = Hold("h1", Identity("ops@ctl", "Ops"), "an incident", START)
+EXPECTED = ("package:*", "kernel", "boot")
 
 
 class Crashed(BaseException):
@@ -268,6 +270,11 @@ def changing_checklist(*sequence: ChangeStep | Step, policy: ChangePolicy | None
     )
 
 
+def policy(**more: Any) -> ChangePolicy:
+    """How a change is carried out; with a drain, unless it is said otherwise."""
+    return ChangePolicy(expected=EXPECTED, **{"drain": DRAIN, **more})
+
+
 def grouped(allowed: int = 1, **groups: Sequence[str]) -> Fleet:
     """Groups that may miss so many of their servers."""
     made = {name: Group(name, frozenset(members), allowed) for name, members in groups.items()}
@@ -409,3 +416,19 @@ class Stage:
         cells = [one for one in self.record(name).cells if one.check == check]
         worst = max(cells, key=lambda one: one.outcome.rank)
         return worst.outcome.value, worst.message
+
+
+def waves(stage: Stage) -> list[tuple[int, str]]:
+    """What became of the waves, in order."""
+    return [(one.number, one.state) for one in stage.events if isinstance(one, Waved)]
+
+
+def hold_when(stage: Stage, name: str, then: Any) -> None:
+    """Something happens while a server is being changed."""
+    act = stage.act
+
+    def acting(deed: Any, server: Any) -> Any:
+        then()
+        return act(deed, server)
+
+    stage.doer.script[name] = acting

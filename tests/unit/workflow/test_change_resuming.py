@@ -1,0 +1,285 @@
+"""Whoever goes on with a run that changes servers: nothing is done twice, wherever the one before was killed."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import replace
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from maintops.domain.placements import Fleet
+from maintops.domain.runs import (
+    Owed,
+    Resumed,
+    RunPlanned,
+    RunState,
+    ServerAnswered,
+    Settled,
+    StageBegan,
+    StageEnded,
+    StageResult,
+)
+from maintops.errors import Locked, StoreError
+from tests.unit.workflow.change_stage import (
+    REBOOT,
+    RUN,
+    SILENCE,
+    UPDATE,
+    Actor,
+    Crashed,
+    Stage,
+    changing_checklist,
+    grouped,
+    hold_when,
+    policy,
+)
+from tests.unit.workflow.samples import OWNER
+
+# --- going on ---------------------------------------------------------------------------------------------------------
+
+
+def test_who_failed_is_tried_again_no_more_at_a_time_than_the_limits_allow() -> None:
+    names = [f"web{number}" for number in range(1, 7)]
+    stage = Stage(6, budget=5, fleet=grouped(2, web=names))
+    for name in names[:4]:
+        stage.actors[name].breaks = "the mirror is away"
+    stage.plan = replace(stage.plan, fleet=Fleet())
+    stage.run()
+    assert len(stage.over()) == 2
+    for actor in stage.actors.values():
+        actor.breaks = ""
+    stage.plan = replace(stage.plan, fleet=grouped(2, web=names))
+    stage.doer.calls.clear()
+    assert stage.go_on().run.state is RunState.FINISHED
+    assert [len(names) for _, names in stage.doer.calls] == [2, 2]
+
+
+def test_who_only_failed_the_first_look_has_an_ordinary_turn() -> None:
+    stage = Stage(6, budget=5)
+    for actor in stage.actors.values():
+        actor.level = 95
+    result = stage.run()
+    assert (result.run.state, stage.over()) == (RunState.HELD, [])
+    for actor in stage.actors.values():
+        actor.level = 10
+    stage.plan = replace(stage.plan, budget=1)
+    stage.doer.calls.clear()
+    assert stage.go_on().run.state is RunState.FINISHED
+    assert [len(names) for _, names in stage.doer.calls] == [2, 2, 2]
+
+
+def test_an_ordinary_turn_is_one_that_asks_who_is_down() -> None:
+    stage = Stage({name: Actor(name) for name in ("web1", "web2", "out")}, waves=[["web1", "web2"]], budget=2)
+    stage.plan = replace(stage.plan, fleet=grouped(1, web=["web1", "out"]))
+    stage.actors["web1"].level = stage.actors["web2"].level = 95
+    stage.run()
+    stage.actors["web1"].level = stage.actors["web2"].level = 10
+    stage.actors["out"].deaf = True
+    assert stage.go_on().run.state is RunState.HELD
+    assert stage.over() == ["web2"]
+    assert stage.actors["web1"].patched == 0
+
+
+def test_who_fails_the_first_look_again_counts_again() -> None:
+    stage = Stage(4, budget=0)
+    for actor in stage.actors.values():
+        actor.level = 95
+    assert "1 failed (web1)" in stage.run().run.reason
+    assert "1 failed (web1)" in stage.go_on().run.reason
+    assert not stage.journey("web2").touched
+    stage.actors["web1"].level = 10
+    assert "1 failed (web2)" in stage.go_on().run.reason
+    assert stage.over() == ["web1"]
+
+
+def test_whoever_watches_a_run_that_goes_on_learns_of_its_plan_and_of_who_is_through() -> None:
+    stage = Stage(3, waves=[["web1"], ["web2"], ["web3"]])
+    stage.actors["web2"].breaks = "no"
+    stage.run()
+    stage.actors["web2"].breaks = ""
+    stage.seen.clear()
+    stage.go_on()
+    assert isinstance(stage.seen[0][0], RunPlanned)
+    told = [(event.server, record is not None) for event, record in stage.seen if isinstance(event, ServerAnswered)]
+    assert told == [("web1", False), ("web2", True), ("web3", True)]
+
+
+def test_a_run_that_is_somebody_else_s_meanwhile_is_left_alone() -> None:
+    stage = Stage(2, budget=1)
+    other = replace(OWNER, pid=99)
+
+    def taken_over() -> None:
+        stage.recover()
+        stage.store.resume(RUN, Resumed(other, "Otto", stage.clock()))
+
+    hold_when(stage, "web1", taken_over)
+    with pytest.raises(Locked, match="the run r1 is not this process's any more"):
+        stage.run()
+    assert (stage.state.state, stage.state.owner) == (RunState.RUNNING, other)
+    after = stage.events[[isinstance(one, Resumed) for one in stage.events].index(True) + 1 :]
+    assert after == []
+    assert stage.actors["web1"].told_to_reboot == 0
+
+
+def test_not_even_a_defect_ends_a_run_that_is_somebody_else_s() -> None:
+    stage = Stage(1)
+    other = replace(OWNER, pid=99)
+
+    def taken_over() -> None:
+        stage.recover()
+        stage.store.resume(RUN, Resumed(other, "Otto", stage.clock()))
+        raise ZeroDivisionError
+
+    hold_when(stage, "web1", taken_over)
+    with pytest.raises(ZeroDivisionError):
+        stage.run()
+    assert (stage.state.state, stage.state.owner) == (RunState.RUNNING, other)
+
+
+def test_a_run_that_was_marked_as_dead_is_not_written_to_any_more() -> None:
+    stage = Stage(1)
+    hold_when(stage, "web1", stage.recover)
+    with pytest.raises(Locked):
+        stage.run()
+    assert (stage.state.state, stage.state.reason) == (RunState.INTERRUPTED, "its process died")
+
+
+def test_two_who_begin_the_same_plan_are_one_run() -> None:
+    stage = Stage(1)
+    stage.run()
+    with pytest.raises(Locked, match=r"carried out already, as the run r1, .* by Erika \(process 1 on control\)"):
+        stage.run(pid=7)
+    assert stage.actors["web1"].patched == 1
+
+
+def test_a_database_that_is_away_in_the_middle_says_how_to_go_on() -> None:
+    stage = Stage(2)
+    stage.store.error = lambda: StoreError("The disk is full.")
+    stage.store.left = 8
+    with pytest.raises(StoreError) as caught:
+        stage.run()
+    assert str(caught.value) == (
+        "The disk is full. The run r1 was broken off; once the database can be used: maintops run continue r1"
+    )
+    stage.recover()
+    assert stage.go_on().run.state is RunState.FINISHED
+    assert [actor.patched for actor in stage.actors.values()] == [1, 1]
+
+
+def test_a_defect_leaves_no_server_without_a_record() -> None:
+    stage = Stage(3)
+
+    def breaks() -> None:
+        raise ZeroDivisionError
+
+    hold_when(stage, "web1", breaks)
+    with pytest.raises(ZeroDivisionError):
+        stage.run()
+    assert (stage.state.state, stage.state.reason) == (RunState.INTERRUPTED, "ZeroDivisionError")
+    assert stage.cell("web1", "PT-500")[0] == "unknown"
+    assert stage.cell("web2", "PT-500") == ("not_reached", "not touched: maintops died before its turn")
+
+
+# --- killed at every moment -------------------------------------------------------------------------------------------
+
+EVERYTHING = changing_checklist(UPDATE, REBOOT, policy=policy(silence=SILENCE))
+NOT_TWICE = replace(UPDATE, idempotent=False, done="test -e /done")
+ONCE = changing_checklist(NOT_TWICE, REBOOT, policy=policy(silence=SILENCE))
+
+
+def crash_stage(listed: Any = EVERYTHING) -> Stage:
+    return Stage(2, waves=[["web1"], ["web2"]], budget=1, listed=listed, fleet=grouped(1, web=["web1", "web2"]))
+
+
+def _moments(listed: Any = EVERYTHING) -> int:
+    stage = crash_stage(listed)
+    stage.run()
+    return stage.store.writes
+
+
+def crash(stage: Stage, at: int, behind: bool, pid: int) -> bool:
+    """A process that dies at a write, or does not (False)."""
+    stage.store.left, stage.store.behind = at, behind
+    try:
+        if pid == 1:
+            stage.run()
+        else:
+            stage.go_on(pid)
+    except Crashed:
+        stage.recover()
+        return True
+    stage.store.revive()
+    return False
+
+
+def check_all_is_well(stage: Stage, updates: int | None) -> None:
+    assert stage.state.state is RunState.FINISHED
+    passed: Counter[tuple[str, str]] = Counter()
+    for one in stage.events:
+        if isinstance(one, StageEnded) and one.result is StageResult.OK:
+            passed[one.server, one.stage] += 1
+        if isinstance(one, StageBegan):
+            assert not passed[one.server, one.stage], f"{one} passed already"
+    assert set(passed.values()) == {1}
+    for name, actor in stage.actors.items():
+        assert actor.told_to_reboot == 1, name
+        assert not actor.drained
+        if updates is not None:
+            assert actor.patched == updates
+        journey = stage.journey(name)
+        assert (journey.is_over, journey.mid, dict(journey.owed)) == (True, "", {})
+        record = stage.record(name)
+        assert {one.check for one in record.cells} == set(stage.state.planned.checks)
+        assert {one.outcome.value for one in record.cells} <= {"ok", "skipped", "not_measured"}
+    owed = [one for one in stage.events if isinstance(one, Owed)]
+    settled = [one for one in stage.events if isinstance(one, Settled)]
+    assert len(owed) == len(settled) == 4
+    assert stage.store.owed() == []
+
+
+@pytest.mark.parametrize("behind", [False, True])
+def test_killed_at_every_moment_everything_is_done_in_the_end_and_nothing_twice(behind: bool) -> None:
+    moments = _moments(ONCE)
+    assert moments > 40
+    for at in range(moments):
+        stage = crash_stage(ONCE)
+        assert crash(stage, at, behind, 1), at
+        for record in stage.store.records(run=RUN):
+            assert {one.check for one in record.cells} == set(stage.state.planned.checks)
+        if stage.state.state is not RunState.FINISHED:
+            result = stage.go_on()
+            assert result.run.state is RunState.FINISHED, (at, result.run.reason)
+        check_all_is_well(stage, 1)
+
+
+@given(st.lists(st.tuples(st.integers(0, 40), st.booleans()), min_size=2, max_size=5))
+@settings(max_examples=25)
+def test_killed_again_and_again_it_comes_to_an_end(kills: list[tuple[int, bool]]) -> None:
+    stage = crash_stage(ONCE)
+    pid = 1
+    for at, behind in kills:
+        if stage_is_over(stage):
+            break
+        crash(stage, at, behind, pid)
+        pid += 1
+    if not stage_is_over(stage):
+        stage.go_on(pid)
+    check_all_is_well(stage, 1)
+
+
+def stage_is_over(stage: Stage) -> bool:
+    return RUN in {run.id for run in stage.store.runs()} and stage.state.state is RunState.FINISHED
+
+
+@given(st.integers(0, 40), st.booleans())
+@settings(max_examples=15)
+def test_a_step_that_may_be_repeated_is_repeated_only_where_nobody_knows(at: int, behind: bool) -> None:
+    stage = crash_stage()
+    crash(stage, at, behind, 1)
+    if stage.state.state is not RunState.FINISHED:
+        stage.go_on()
+    check_all_is_well(stage, None)
+    assert sum(actor.patched for actor in stage.actors.values()) in (2, 3)

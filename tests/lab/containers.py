@@ -238,6 +238,8 @@ class Containers:
             (self.folder / "authorized_keys", "/etc/ssh/lab_keys"),
         ):
             subprocess.run(_podman("cp", str(source), f"{one.container}:{target}"), check=True, capture_output=True)
+        # on a busy machine systemd listens some time after the container has begun
+        one.run("timeout 60 sh -c 'until test -S /run/systemd/private; do sleep 0.1; done'")
         one.run(
             "chmod 600 /etc/ssh/ssh_host_ed25519_key && chmod 644 /etc/ssh/lab_keys && "
             "echo 'AuthorizedKeysFile /etc/ssh/lab_keys' >/etc/ssh/sshd_config.d/lab.conf && "

@@ -27,6 +27,7 @@ from maintops.domain.windows import (
     opening_words,
     words,
 )
+from tests.examples import examples
 
 BERLIN = "Europe/Berlin"
 SAT, SUN = 5, 6
@@ -407,7 +408,7 @@ def situations(draw: st.DrawFn) -> tuple[Windows, Wall]:
     return Windows(zone, tuple(rules), tuple(holidays), tuple(freezes)), wall(zone, change)
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=examples(150), deadline=None)
 @given(situations())
 def test_openings_are_what_every_single_minute_says(situation: tuple[Windows, Wall]) -> None:
     what, seen = situation
@@ -420,7 +421,7 @@ def test_openings_are_what_every_single_minute_says(situation: tuple[Windows, Wa
     assert all(one.end < other.start for one, other in pairwise(found))
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=examples(60), deadline=None)
 @given(situations(), st.lists(st.sampled_from(LOOKED_AT), min_size=1, max_size=8))
 def test_a_moment_is_inside_when_its_minute_says_so(situation: tuple[Windows, Wall], minutes: list[int]) -> None:
     what, seen = situation
@@ -435,7 +436,7 @@ def test_a_moment_is_inside_when_its_minute_says_so(situation: tuple[Windows, Wa
             assert opening_at(what, found.start) == opening_at(what, found.end - MINUTE) == found
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=examples(100), deadline=None)
 @given(situations(), st.sampled_from(LOOKED_AT[60:]))
 def test_a_clock_put_back_an_hour_opens_nothing_but_the_calendar(situation: tuple[Windows, Wall], at: int) -> None:
     what, seen = situation
@@ -449,7 +450,7 @@ def test_a_clock_put_back_an_hour_opens_nothing_but_the_calendar(situation: tupl
         assert not fits(earlier, now, 1)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=examples(60), deadline=None)
 @given(situations(), st.integers(-300 * 24 * 60, 300 * 24 * 60), st.integers(0, 10**6))
 def test_the_next_opening_is_not_before_and_the_first(
     situation: tuple[Windows, Wall], offset: int, chance: int
@@ -470,7 +471,7 @@ def test_the_next_opening_is_not_before_and_the_first(
 
 
 @given(situations())
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=examples(30), deadline=None)
 def test_the_order_of_rules_and_freezes_means_nothing(situation: tuple[Windows, Wall]) -> None:
     what, seen = situation
     turned = replace(what, rules=what.rules[::-1], freezes=what.freezes[::-1], holidays=what.holidays[::-1])

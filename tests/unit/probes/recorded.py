@@ -11,8 +11,9 @@ from hypothesis import strategies as st
 from maintops.domain.answers import Measured, NotMeasured, Reading, Skipped, SubjectFacts, UnreadableAnswer
 from maintops.probes.conformance import default_parameters, reading_complaints
 from maintops.probes.contract import Probe
+from tests.examples import examples
 
-OFTEN = settings(max_examples=120, deadline=None, suppress_health_check=list(HealthCheck))
+OFTEN = settings(max_examples=examples(120), deadline=None, suppress_health_check=list(HealthCheck))
 
 HTML = "<!DOCTYPE html>\n<html><body><h1>502 Bad Gateway</h1></body></html>\n"
 NO_TOOL = "-bash: sometool: command not found\n"

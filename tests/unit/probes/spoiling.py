@@ -11,9 +11,10 @@ from hypothesis import strategies as st
 from maintops.domain.answers import Answer, UnreadableAnswer
 from maintops.probes.conformance import reading_complaints
 from maintops.probes.contract import Probe
+from tests.examples import examples
 from tests.unit.probes.asking import DATA
 
-spoiling = settings(max_examples=200, deadline=None, suppress_health_check=list(HealthCheck))
+spoiling = settings(max_examples=examples(200), deadline=None, suppress_health_check=list(HealthCheck))
 """How a test with spoiled recordings runs."""
 
 _PIECES = st.one_of(

@@ -14,6 +14,7 @@ from maintops.probes.conformance import reading_complaints
 from maintops.probes.contract import Probe, Reach
 from maintops.runners.ipmi_lan import READING
 from tests.contract.samples_bmc import EVENTS, SENSORS
+from tests.examples import examples
 from tests.unit.probes.asking import only, part_of, recording, recordings
 
 PROBES = [bmc_sensors.PROBE, bmc_events.PROBE]
@@ -92,7 +93,7 @@ def test_a_subcommand_that_failed_is_not_measured_and_one_that_crashed_unreadabl
 
 
 @each
-@settings(max_examples=100, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=examples(100), deadline=None, suppress_health_check=list(HealthCheck))
 @given(data=st.data())
 def test_whatever_comes_is_read_or_unreadable(probe: Probe, data: st.DataObject) -> None:
     lines = data.draw(st.permutations((SENSORS + EVENTS).split(b"\n")))

@@ -15,6 +15,7 @@ from maintops.domain.outcomes import Outcome, Severity
 from maintops.probes.commands import FOREIGN, command_probe, parser_named
 from maintops.probes.conformance import reading_complaints
 from maintops.rules.judging import compile_rules, judge
+from tests.examples import examples
 
 
 def read(name: str, stdout: str | bytes, status: int | None = 0, stderr: bytes = b"") -> Any:
@@ -395,7 +396,7 @@ def test_a_tool_that_broke_gives_an_outcome(name: str, stdout: str, status: int)
 
 
 @pytest.mark.parametrize("name", FOREIGN)
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=examples(200), deadline=None)
 @given(data=st.data())
 def test_spoiled_results_are_unreadable_at_worst(name: str, data: st.DataObject) -> None:
     body = bytearray(GOOD[name].encode())

@@ -19,6 +19,7 @@ from maintops.probes.contract import Probe, Reach
 from maintops.probes.redfish import recording as recorded
 from maintops.runners.redfish_trees import sections
 from tests.contract.samples_bmc import SAMPLES, document, resource
+from tests.examples import examples
 from tests.unit.probes.asking import DATA, recording, recordings
 
 NAMES = [name for name in SAMPLES if name.startswith("redfish-")]
@@ -376,7 +377,7 @@ def reshaped(draw: st.DrawFn) -> bytes:
     return json.dumps({path: change(one) for path, one in whole.items()}).encode()
 
 
-@settings(max_examples=150, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=examples(150), deadline=None, suppress_health_check=list(HealthCheck))
 @given(data=st.one_of(spoiled(), reshaped()), name=st.sampled_from(NAMES))
 def test_whatever_comes_is_read_or_unreadable(data: bytes, name: str) -> None:
     asked = builtin().probe(name)

@@ -12,6 +12,7 @@ from maintops.domain.answers import SubjectFacts
 from maintops.domain.checklists import Rule
 from maintops.domain.outcomes import Outcome, Severity
 from maintops.rules.judging import Past, compile_rules, judge
+from tests.examples import examples
 
 NUMBERS = ("a", "b", "previous.a", "facts.b", "deep.c")
 FLAGS = ("p", "q", "previous.p", "facts['q']", "deep.r")
@@ -113,7 +114,7 @@ worlds = st.builds(
 )
 
 
-@settings(max_examples=400)
+@settings(max_examples=examples(400))
 @given(trees, worlds)
 def test_a_rule_says_what_the_oracle_says(tree: Tree, world: World) -> None:
     try:

@@ -12,6 +12,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from maintops.runners.known_hosts import HostKey, KnownHosts, Standing, host_name, wildcards_match
+from tests.examples import examples
 
 
 def key(seed: str, kind: str = "ssh-ed25519") -> HostKey:
@@ -157,7 +158,7 @@ _word = st.sampled_from(
 _line = st.lists(st.one_of(_word, st.text(max_size=5)), max_size=5).map(lambda some: " ".join(some).encode())
 
 
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=100)
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=examples(100))
 @given(st.one_of(st.binary(max_size=300), st.lists(_line).map(b"\n".join)), st.sampled_from(["web1", "é", ""]))
 def test_no_file_is_too_strange_to_read(tmp_path: Path, content: bytes, name: str) -> None:
     (tmp_path / "known_hosts").write_bytes(content)
@@ -170,7 +171,7 @@ _patterns = st.lists(st.tuples(st.sampled_from(["", "", "!"]), st.text("ab.1*?",
 
 
 @pytest.mark.skipif(shutil.which("ssh-keygen") is None, reason="ssh-keygen is missing: apt install openssh-client")
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=60, deadline=None)
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=examples(60), deadline=None)
 @given(_patterns, _names)
 def test_patterns_match_as_ssh_keygen_says(tmp_path: Path, patterns: list[tuple[str, str]], name: str) -> None:
     """OpenSSH itself is the oracle (it looks for host names in lower case, and so do we)."""

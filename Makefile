@@ -33,7 +33,7 @@ run: $(VENV)/.run   ## daily check of this very machine, and a report of it
 	$(BIN)/maintops report last -o var/report.html
 
 test: system $(VENV)/.dev   ## install what the tests need, then the whole suite
-	$(BIN)/python -m pytest -n 2 --dist loadfile
+	$(BIN)/python -m pytest -n 3 --dist loadfile
 
 quick: lint   ## lint, types, architecture, unit tests but the slow ones, with fewer examples
 	HYPOTHESIS_PROFILE=quick $(BIN)/python -m pytest -q -n 2 -m "not slow" tests/unit

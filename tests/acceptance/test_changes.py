@@ -143,6 +143,15 @@ def test_its_author_does_not_approve_it(planned: Office) -> None:
     refused(planned.approve(by="ann"), r"was made by .*ann.*somebody else must approve it")
 
 
+def test_a_plan_is_found_by_its_hash_where_its_file_cannot_be_read(office: Office) -> None:
+    assert office.plan().code == 0
+    found = json.loads((office.desk.here / "a.plan").read_text())["hash"]
+    ended = office.approve(found[:12])
+    assert ended.code == 0, ended.stderr
+    assert "is approved by ben" in ended.stderr
+    refused(office.approve("0" * 12), "evidence")
+
+
 def test_what_nobody_approved_is_not_run(planned: Office) -> None:
     refused(planned.run("--plan", "a.plan"), r"nobody has approved the plan p.*maintops approve.*--emergency REASON")
     assert planned.maintops("runs", "--format", "json").document == []

@@ -17,6 +17,7 @@ pytestmark = [pytest.mark.fleet, pytest.mark.xdist_group("usage")]
 COMMANDS = (
     "",
     *("init", "lint", "schema", "run", "runs", "report", "doctor", "server", "server list"),
+    *("plan", "approve", "rollback", "obligations", "hold", "verify"),
     *("checklist", "checklist list", "checklist show", "record", "record list", "record show"),
     *("finding", "finding list", "finding show", "followup", "followup list", "followup show", "followup close"),
     *("probe", "probe list", "probe show", "probe read", "probe capture", "record evidence", "checklist document"),

@@ -116,8 +116,8 @@ def service(version: str) -> Package:
 
 
 def dies(version: str) -> Package:
-    """The package with the service, whose service starts and fails a second later: its installation goes well."""
-    unit = _UNIT.format(version=version).replace("/bin/sleep infinity", "/bin/sh -c 'sleep 1; exit 1'")
+    """The package with the service, whose service starts and fails a moment later: its installation goes well."""
+    unit = _UNIT.format(version=version).replace("/bin/sleep infinity", "/bin/sh -c 'sleep 0.2; exit 1'")
     scripts = {"postinst": _RESTART, "prerm": _END}
     return Package(SERVICE, version, {f"/lib/systemd/system/{SERVICE}.service": unit}, scripts)
 

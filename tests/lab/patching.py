@@ -87,6 +87,8 @@ class Patching:
                 "ANSIBLE_CONFIG": str(configuration),
                 "ANSIBLE_HOME": str(self.folder / "ansible"),
                 "ANSIBLE_PIPELINING": "1",
+                # a socket's path may have 107 characters, and a test's folder has nearly as many
+                "ANSIBLE_SSH_ARGS": "-o ControlMaster=no -o ControlPath=none",
             },
             stdin=subprocess.DEVNULL,
             capture_output=True,

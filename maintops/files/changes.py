@@ -97,7 +97,7 @@ def _step_mistakes(
         for index, id in enumerate(_list(step.get(when))):
             if isinstance(id, str) and id not in checks:
                 yield document.mistake((*path, when, index), f"there is no check {quoted(id)}{hint(id, checks)}")
-            elif id in content:
+            elif isinstance(id, str) and id in content:
                 told = f"the check {quoted(id)} is Ansible content in check mode, which a run that changes never asks"
                 yield document.mistake((*path, when, index), told)
     for here, action in ((path, step), ((*path, "rollback"), _mapping(step.get("rollback")))):

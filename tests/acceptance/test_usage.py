@@ -50,7 +50,7 @@ def _assert_refused(ended: Ended, *words: str, code: int = 64) -> None:
     [
         ("run round --nosuch", ["No such option", "--nosuch"]),
         ("rum round", ["No such command", "rum"]),
-        ("run", ["Missing argument", "checklist"]),
+        ("run", ["which checklist?", "--plan"]),
         ("run raund", ["there is no checklist 'raund'", 'did you mean "round"?']),
         ("run ./round.yml", ["there is no checklist ./round.yml"]),
         ("run round -l s001,nosuch", ["nosuch"]),

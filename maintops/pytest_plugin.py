@@ -22,6 +22,7 @@ import json
 import os
 import re
 import traceback
+from abc import ABC, abstractmethod
 from collections.abc import Generator, Iterator, Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
@@ -116,6 +117,7 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
     bench = item.config.stash.get(_BENCH, None)
     server = _server(item) if bench is not None else None
     if bench is not None and server is not None and server in bench.refused:
+        # nothing was measured there: `maintops verify` and pytest both show this reason by the server's name
         pytest.skip(f"{server}: {bench.refused[server]}")
 
 
@@ -155,29 +157,33 @@ def _bench(config: pytest.Config) -> _Bench:
 # --- what tests are held against --------------------------------------------------------------------------------------
 
 
-class _Bench:
+class _Bench(ABC):
     """A run, its records, and the ways to its servers. `refused` names servers that tests cannot reach, and why."""
 
     refused: Mapping[str, str]
     ssh_config: str | None
 
     @property
+    @abstractmethod
     def run(self) -> Run:
-        raise NotImplementedError
+        """The run."""
 
     @property
+    @abstractmethod
     def records(self) -> Mapping[str, ServiceRecord]:
-        raise NotImplementedError
+        """Its records, merged, by server."""
 
     @property
+    @abstractmethod
     def servers(self) -> Sequence[str]:
-        raise NotImplementedError
+        """All of its servers."""
 
     @property
+    @abstractmethod
     def hosts(self) -> Sequence[str]:
-        raise NotImplementedError
+        """Those that tests can be asked of, as testinfra names them."""
 
-    def close(self) -> None:
+    def close(self) -> None:  # noqa: B027  not every bench holds something open
         """Lets go of everything."""
 
 

@@ -6,7 +6,7 @@ import getpass
 import hashlib
 import socket
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 from maintops.domain.checklists import Checklist, Step
 from maintops.domain.holds import Hold
 from maintops.domain.identities import Identity
+from maintops.domain.placements import CONSOLE
 from maintops.domain.plans import ChangePlan
 from maintops.domain.ports import Observer
 from maintops.domain.records import record_id
@@ -82,7 +83,10 @@ class Desk:
 
         text = self._house.store.evidence(run.planned.plan)
         if hashlib.sha256(text).hexdigest() != run.planned.plan:
-            raise StoreError(f"the plan of the run {run.id} is not what it was made of: the database was changed")
+            raise StoreError(
+                f"the plan of the run {run.id} is not what it was made of: the database was changed by somebody else; "
+                f"make a new plan (maintops plan {run.planned.checklist}), or bring back the database from its backup"
+            )
         return parse_kept(text, f"the plan of the run {run.id}")
 
     def _proposal(self, listed: Checklist, limit: str | None, id: str) -> Proposal:
@@ -99,7 +103,7 @@ class Desk:
             everyone=everyone,
             author=self.identity,
             now=house.clock(),
-            content=content_digests(listed),
+            content=content_digests(listed, _consoles(servers)),
             protected=protected(servers, everyone, house.settings.database_url),
             inventory=house.settings.inventory,
             limit=limit or "",
@@ -177,3 +181,9 @@ class Desk:
         site = self._site(run.id, self._house.checklist(run.planned.file), [server])
         ((engine, _),) = self._house.engines([server])
         return site, Work(server, PlannedChange(server.name), "", engine, self._house.clock())
+
+
+def _consoles(servers: Sequence[Server]) -> Iterator[str]:
+    """The commands that show a server's console."""
+    said = (server.variables.get(CONSOLE) for server in servers)
+    return (one for one in said if isinstance(one, str))

@@ -10,6 +10,7 @@ from maintops.changes.desks import Desk
 from maintops.domain.checklists import Checklist
 from maintops.domain.holds import Approval
 from maintops.domain.plans import ChangePlan, canonical
+from maintops.domain.wording import some
 from maintops.errors import UsageError
 
 if TYPE_CHECKING:
@@ -31,25 +32,26 @@ class Plans(Desk):
     ) -> ChangePlan:
         """A plan. `from_records`: what is pending is taken from each server's last record, and nobody is asked.
         `preview`: on which servers check mode is tried: `canary` (the first wave), `all`, `none`."""
-        from maintops.workflow import proposing
+        from maintops.workflow.estimating import earlier_durations
+        from maintops.workflow.foreseeing import foresee, look_at, remembered
+        from maintops.workflow.proposing import Looked, propose, refuse
         from maintops.workflow.stopping import Stopping
 
         house = self._house
         listed = house.checklist(checklist)
         proposal = self._proposal(listed, limit, self._plan_id())
         self._check_content(proposal)
-        earlier = proposing.earlier_durations(house.store, listed.name)
-        waves = proposing.refuse(proposal, earlier)  # before the first connection
+        earlier = earlier_durations(house.store, listed.name)
+        waves = refuse(proposal, earlier)  # before the first connection
         if from_records:
-            looked = proposing.Looked(proposing.remembered(proposal, house.store.memory))
-            return self._kept(proposing.propose(proposal, looked, earlier))
+            return self._kept(propose(proposal, Looked(remembered(proposal, house.store)), earlier))
         stop = Stopping(None, house.clock).reason
         crew = self._crew(())
-        planned = proposing.look_at(proposal, crew, house.catalogue, house.settings.engine, house.settings.forks, stop)
+        planned = look_at(proposal, crew, house.catalogue, house.settings.engine, house.settings.forks, stop)
         tried = {"canary": waves[0], "all": tuple(one.name for one in proposal.servers), "none": ()}[preview]
         servers = [one for one in proposal.servers if one.name in tried]
-        foreseen = proposing.foresee(proposal, servers, house.ansible, house.settings.forks, stop) if servers else ()
-        return self._kept(proposing.propose(proposal, proposing.Looked(planned, foreseen), earlier))
+        foreseen = foresee(proposal, servers, house.ansible, house.settings.forks, stop) if servers else ()
+        return self._kept(propose(proposal, Looked(planned, foreseen), earlier))
 
     def _kept(self, plan: ChangePlan) -> ChangePlan:
         """A plan is found by its hash from now on, by everybody who shares the database."""
@@ -93,13 +95,12 @@ class Plans(Desk):
         return plan, approval
 
     def _refuse_stale(self, plan: ChangePlan, listed: Checklist) -> Proposal:
-        from maintops.workflow.approving import changed_since
+        from maintops.workflow.approving import anew, changed_since
 
         proposal = self._proposal(listed, plan.limit or None, plan.id)
         told = changed_since(plan, proposal)
         if told:
-            more = f" and {len(told) - 5} more" if len(told) > 5 else ""
             raise UsageError(
-                f"the plan {plan.id} is stale; changed since: {', '.join(told[:5])}{more}; make a new plan"
+                f"the plan {plan.id} is stale; changed since: {some(told)}; {anew(plan)} and have it approved"
             )
         return proposal

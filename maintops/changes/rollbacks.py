@@ -30,7 +30,7 @@ class Rollbacks(Debts):
     def propose_rollback(self, run: Run, limit: str | None) -> tuple[ChangePlan, tuple[str, ...]]:
         """The plan that undoes a run on some of its servers, and what cannot be undone. Raises UsageError where nothing
         can."""
-        from maintops.workflow import proposing
+        from maintops.workflow.proposing import Looked, propose
         from maintops.workflow.undoing import undoing
 
         house = self._house
@@ -42,7 +42,9 @@ class Rollbacks(Debts):
                 f"make a new plan (maintops plan {run.planned.checklist})"
             )
         if run.state is RunState.RUNNING:
-            raise NotNow(f"the run {run.id} is still going on")
+            raise NotNow(
+                f"the run {run.id} is still going on: stop it (Ctrl-C), or wait for its end (maintops runs --watch)"
+            )
         told = journal(house.store.events(run.id))
         listed = house.checklist(self._kept_plan(run).file)
         planned = {one.server for one in run.planned.servers}
@@ -57,7 +59,7 @@ class Rollbacks(Debts):
             raise UsageError("\n".join([f"nothing of the run {run.id} can be undone:", *left]))
         proposal = replace(proposal, checklist=found.checklist, servers=servers)
         states = self._states(proposal)
-        looked = self._looked(told, servers, states, left)
+        looked = self._looked(run.id, told, servers, states, left)
         foreseen = self._foreseen(proposal, [one for one in servers if one.name in looked], looked)
         for one in foreseen:
             if one.failure and looked.pop(one.server, None) is not None:
@@ -67,11 +69,16 @@ class Rollbacks(Debts):
         proposal = replace(proposal, servers=[one for one in servers if one.name in looked])
         seen = {name: replace(one, asked=proposal.now) for name, one in looked.items()}
         told_of = tuple(one for one in foreseen if one.server in looked)
-        plan = proposing.propose(proposal, proposing.Looked(seen, told_of), ())
+        plan = propose(proposal, Looked(seen, told_of), ())
         return replace(plan, of=run.id, packages=Packages.LATEST, title=f"Taken back: {listed.title}"), tuple(left)
 
     def _looked(
-        self, told: Journal, servers: Sequence[Server], states: Mapping[str, Mapping[str, object]], left: list[str]
+        self,
+        run: str,
+        told: Journal,
+        servers: Sequence[Server],
+        states: Mapping[str, Mapping[str, object]],
+        left: list[str],
     ) -> dict[str, PlannedChange]:
         """What each server's packages must become; `left` is told of those of which that is not known."""
         from maintops.workflow.surveying import unpacked
@@ -80,8 +87,14 @@ class Rollbacks(Debts):
         looked: dict[str, PlannedChange] = {}
         for server in servers:
             digest, after = look_kept(told, server.name), look_kept(told, server.name, AFTER)
-            if not digest or server.name not in states:
-                left.append(f"{server.name} does not answer, or what it was like before is not known")
+            if not digest:
+                left.append(f"what {server.name} was like before is not known: take it back by hand")
+                continue
+            if server.name not in states:
+                left.append(
+                    f"{server.name} does not say what it is like now: see that it answers, then "
+                    f"maintops rollback {run} --limit {server.name}"
+                )
                 continue
             kept = [unpacked(self._house.store.evidence(one)).state if one else None for one in (digest, after)]
             back = restored(server.name, kept[0] or {}, states[server.name], kept[1])
@@ -95,14 +108,14 @@ class Rollbacks(Debts):
         self, proposal: Proposal, servers: Sequence[Server], looked: Mapping[str, PlannedChange]
     ) -> tuple[Foreseen, ...]:
         """What check mode says of taking back: a way back is offered only where there is one."""
-        from maintops.workflow import proposing
+        from maintops.workflow.foreseeing import foresee
         from maintops.workflow.stopping import Stopping
         from maintops.workflow.undoing import versions
 
         before = {"maintops_before": {name: versions(one) for name, one in looked.items()}}
         house = self._house
         stop = Stopping(None, house.clock).reason
-        return proposing.foresee(proposal, servers, house.ansible, house.settings.forks, stop, before)
+        return foresee(proposal, servers, house.ansible, house.settings.forks, stop, before)
 
     def _states(self, proposal: Proposal) -> Mapping[str, Mapping[str, object]]:
         from maintops.domain.answers import Measured

@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING
 from maintops.changes.desks import Extras
 from maintops.changes.rollbacks import Rollbacks
 from maintops.domain.changes import ChangePolicy
-from maintops.domain.journeys import journal
+from maintops.domain.journeys import Journey, journal
 from maintops.domain.plans import ChangePlan, canonical, plan_hash
 from maintops.domain.runs import Run, RunState, StageResult
-from maintops.domain.steps import whether_done
-from maintops.errors import NotNow, UsageError
+from maintops.domain.steps import POWER_CYCLE, StepAnswer, power_cycle, whether_done
+from maintops.errors import Locked, NotNow, UsageError
 
 if TYPE_CHECKING:
     from maintops.workflow.running import RunResult
@@ -40,15 +40,26 @@ class Runs(Rollbacks):
         return carry_out_change(under, self._staff(extras), self._brakes(extras))
 
     def _refuse_again(self, run: str, plan: ChangePlan) -> None:
+        from maintops.workflow.approving import anew
+
         try:
             found = self._house.store.run(run)
         except UsageError:
             return
-        if found.id == run:  # and not one whose id only begins so
-            raise UsageError(
-                f"the plan {plan.id} was carried out already, as the run {found.id} ({found.state.value}); "
-                f"go on with it (maintops run continue {found.id}), or make a new plan"
+        if found.id != run:  # one whose id only begins so
+            return
+        if found.state is RunState.RUNNING:
+            by = f" by {found.planned.engineer}" if found.planned.engineer else ""
+            raise Locked(
+                f"the plan {plan.id} is carried out already, as the run {found.id}, begun "
+                f"{found.planned.at:%Y-%m-%d %H:%M} UTC{by} (process {found.owner.pid} on {found.owner.host}); "
+                f"follow it: maintops runs {found.id} --watch; "
+                f"where its machine is gone: maintops runs {found.id} --end --why REASON"
             )
+        on = "" if found.state is RunState.FINISHED else f"go on with it (maintops run continue {found.id}), or "
+        raise UsageError(
+            f"the plan {plan.id} was carried out already, as the run {found.id} ({found.state.value}); {on}{anew(plan)}"
+        )
 
     def _refuse_unapproved(self, plan: ChangePlan, policy: ChangePolicy, extras: Extras) -> None:
         from maintops.workflow.approving import refusal
@@ -61,7 +72,7 @@ class Runs(Rollbacks):
 
     def _in_time(self, plan: ChangePlan, policy: ChangePolicy, extras: Extras) -> str:
         """Why the window does not count; empty where it does, and is open. Raises NotNow where it is not."""
-        from maintops.workflow.approving import check_window
+        from maintops.workflow.approving import anew, check_window
 
         if extras.emergency:
             return extras.emergency
@@ -69,7 +80,7 @@ class Runs(Rollbacks):
         if question is None:
             return ""
         if extras.confirm is None or not extras.confirm(f"{question}. Run it now all the same?"):
-            raise NotNow(f"{question}: somebody at a terminal must agree (late: ask), or make a new plan")
+            raise NotNow(f"{question}: somebody at a terminal must agree (late: ask), or {anew(plan)}")
         return f"late, agreed to by {self.identity}"
 
     def go_on(self, run: Run, extras: Extras) -> RunResult:
@@ -106,6 +117,8 @@ class Runs(Rollbacks):
     def answer(self, run: Run, answers: Path) -> None:
         """Keeps a file of answers to a run's steps by hand, all of them or none; going on with the run takes them up.
         Where a step failed by its answer, another one may be given."""
+        from maintops.workflow.rescuing import is_offered
+
         store = self._house.store
         if run.state is RunState.RUNNING:
             raise NotNow(f"the run {run.id} is still going on; its steps can be answered when it has ended")
@@ -114,11 +127,28 @@ class Runs(Rollbacks):
         steps |= {one.id: whether_done(one) for one in listed.changes if one.act is not None and not one.idempotent}
         names = [one.server for one in run.planned.servers]
         told = journal(store.events(run.id))
+        if any(is_offered(told.journey(name)) for name in names):
+            steps[POWER_CYCLE] = power_cycle()
         found = self._house.read_answers(answers, steps, names)
         for one in found:
-            ended = told.journey(one.server).ended.get(one.step)
-            again = ended is not None and ended.result in (StageResult.FAILED, StageResult.UNKNOWN)
-            again = again or told.journey(one.server).mid == one.step
-            if (one.server, one.step) in run.steps and not again:
-                raise UsageError(f"{one.step} on {one.server} is answered already (nothing was kept)")
+            _refuse_answer(run, one, told.journey(one.server), answers)
         store.append(run.id, *found)
+
+
+def _refuse_answer(run: Run, one: StepAnswer, journey: Journey, answers: Path) -> None:
+    from maintops.workflow.rescuing import is_offered
+
+    if one.step == POWER_CYCLE:
+        if not is_offered(journey):
+            raise UsageError(
+                f"{one.step} is not asked of {one.server}: it is not one that did not come back; "
+                f"leave it out of {answers} (nothing was kept)"
+            )
+        return  # each wait may be answered anew
+    ended = journey.ended.get(one.step)
+    again = ended is not None and ended.result in (StageResult.FAILED, StageResult.UNKNOWN)
+    again = again or journey.mid == one.step
+    if (one.server, one.step) in run.steps and not again:
+        raise UsageError(
+            f"{one.step} on {one.server} is answered already; leave it out of {answers} (nothing was kept)"
+        )

@@ -8,6 +8,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
+from maintops.cli.progress import out_of_the_way
 from maintops.domain.steps import Evidence, StepAnswer, unfit, wanted_words
 from maintops.errors import UsageError
 
@@ -44,11 +45,13 @@ def ask_all(waiting: Sequence[Waiting], desk: Desk) -> Iterator[StepAnswer]:
             desk.say("")
             desk.say(server)
         try:
-            yield _ask(number, len(waiting), one, desk)
+            with out_of_the_way():
+                answer = _ask(number, len(waiting), one, desk)
         except (Quit, EOFError):
             left = len(waiting) - number + 1
             desk.say("1 step is left" if left == 1 else f"{left} steps are left")
             return
+        yield answer
 
 
 def _ask(number: int, count: int, one: Waiting, desk: Desk) -> StepAnswer:

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import select
 import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from maintops.cli.asking import Desk, ask_all
+from maintops.cli.asking import Desk, Quit, ask_all
 from maintops.cli.output import heard_or_not, say
 from maintops.errors import UsageError
+from maintops.workflow.attending import meanwhile
 
 if TYPE_CHECKING:
     from maintops.domain.records import ServiceRecord
@@ -17,6 +19,10 @@ if TYPE_CHECKING:
     from maintops.domain.steps import StepAnswer
     from maintops.wiring import House
     from maintops.workflow.continuing import Waiting
+
+
+TICK = 0.2
+"""Seconds between two signs of life while a person thinks."""
 
 
 def go_on(chosen: House, run: str, answers: Path | None, format: str, output: Path | None) -> int:
@@ -66,13 +72,32 @@ def _tell(parts: list[ServiceRecord]) -> None:
 
 
 def read_line(prompt: str) -> str:
-    """A line from the terminal, after a prompt on standard error. Raises EOFError at its end."""
-    sys.stderr.write(prompt)
-    sys.stderr.flush()
-    line = sys.stdin.readline()
+    """A line from the terminal, after a prompt on standard error. Raises EOFError at its end (also where the terminal
+    went away), Quit where nobody is to be asked any more (the run was cancelled, changes are held), and Locked where
+    the run is somebody else's by now."""
+    try:
+        sys.stderr.write(prompt)
+        sys.stderr.flush()
+        _wait_for_line()
+        line = sys.stdin.readline()
+    except OSError:
+        raise EOFError from None
     if not line:
         raise EOFError
     return line
+
+
+def _wait_for_line() -> None:
+    """Waits until something was typed, with signs of life. A terminal hands lines over one by one, so that nothing
+    that was typed lies in a buffer where it could not be seen."""
+    while True:
+        why = meanwhile()
+        if why is not None:
+            say("")
+            say(f"nobody is asked any more: {why}")
+            raise Quit
+        if select.select([sys.stdin], [], [], TICK)[0]:
+            return
 
 
 def _until_interrupted(answers: Iterator[StepAnswer]) -> Iterator[StepAnswer]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from contextvars import ContextVar
 from typing import TYPE_CHECKING
 
 from maintops.cli.output import say
@@ -22,6 +23,8 @@ from maintops.domain.runs import (
     StageEnded,
     Waved,
 )
+from maintops.domain.stages import stage_words
+from maintops.domain.wording import some
 
 if TYPE_CHECKING:
     from rich.progress import Progress, TaskID
@@ -36,8 +39,29 @@ def progress() -> Iterator[Observer]:
     from maintops.cli.output import console
 
     bar = Bar(console(sys.stderr))
-    with bar.shown:
-        yield bar
+    before = _BAR.set(bar)
+    try:
+        with bar.shown:
+            yield bar
+    finally:
+        _BAR.reset(before)
+
+
+_BAR: ContextVar[Bar | None] = ContextVar("bar", default=None)
+
+
+@contextmanager
+def out_of_the_way() -> Iterator[None]:
+    """Takes the bar away while a person types: it is drawn ten times a second, on the very line that is typed on."""
+    bar = _BAR.get()
+    if bar is None:
+        yield
+        return
+    bar.shown.stop()
+    try:
+        yield
+    finally:
+        bar.shown.start()
 
 
 def told(record: ServiceRecord) -> str:
@@ -52,14 +76,19 @@ def changed(event: Event) -> str | None:
         case Waved():
             return f"wave {event.number} {event.state}{': ' if event.message else ''}{event.message}"
         case StageBegan():
-            return f"  {event.server}: {event.stage} …"
+            return f"  {event.server}: {_stage(event.stage)} …"
         case StageEnded():
-            return f"  {event.server}: {event.stage} {event.result.value}{': ' if event.message else ''}{event.message}"
+            why = f": {event.message}" if event.message else ""
+            return f"  {event.server}: {_stage(event.stage)} {event.result.value}{why}"
         case Settled():
             return f"  {event.server}: {event.duty} paid"
         case Remarked():
             return event.message
     return None
+
+
+def _stage(stage: str) -> str:
+    return stage_words(stage).removeprefix("the ")
 
 
 class Lines:
@@ -123,4 +152,4 @@ class Bar:
 
 def _waiting(event: Progressed) -> str:
     named = [f"{server} ({check})" if check else server for server, check in sorted(event.in_flight.items())]
-    return ", ".join(named[:5]) + (f" and {len(named) - 5} more" if len(named) > 5 else "")
+    return some(named)

@@ -10,6 +10,8 @@ import typer
 from maintops.cli import reporting
 from maintops.cli.options import By, Format, ShowFormat, house
 from maintops.cli.output import say, show_table
+from maintops.domain.stages import stage_words
+from maintops.domain.wording import some
 from maintops.errors import UsageError
 
 if TYPE_CHECKING:
@@ -88,6 +90,7 @@ def _line(run: Run) -> str:
     where = ""
     if run.ended is None and run.progress is not None:
         asked = run.progress.in_flight.items()
-        waiting = sorted(f"{server} {check}".strip() for server, check in asked if server not in run.records)
-        where = f", asking {', '.join(waiting[:3])}" + (f" and {len(waiting) - 3} more" if len(waiting) > 3 else "")
+        told = ((server, stage_words(check)) for server, check in asked if server not in run.records)
+        waiting = sorted(" ".join(filter(None, one)) for one in told)
+        where = f", asking {some(waiting, 3)}"
     return f"{run.id} {run.planned.checklist}: {run.state.value}, {done} of {planned} servers{where}; {sign}"

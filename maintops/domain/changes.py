@@ -57,7 +57,8 @@ class Approval(StrEnum):
 class Action:
     """What a step does, or what undoes it. Exactly one of `playbook` (an absolute path), `role` (a name), `tasks`
     (Ansible tasks as written) and `fabric` (`/absolute/file.py:function`) is set. `parameters` are its variables; a
-    value `{from: NAME}` stands for the checklist's parameter. `become` None means: as the inventory says."""
+    value `{from: NAME}` stands for the checklist's parameter. `become` None means: as the inventory says. `file` is the
+    absolute path of the checklist that `tasks` stand in."""
 
     playbook: str | None = None
     role: str | None = None
@@ -66,6 +67,7 @@ class Action:
     parameters: Mapping[str, Any] = field(default_factory=dict)
     become: bool | None = None
     timeout: float = DEFAULT_STEP_TIMEOUT
+    file: str = ""
 
     @property
     def kind(self) -> str:

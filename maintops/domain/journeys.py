@@ -12,6 +12,10 @@ from maintops.domain.runs import Event, Owed, Remarked, Settled, StageBegan, Sta
 BEFORE, AFTER, END = "before", "after", "end"
 """The stages that every server has beside its steps: what it was like before and after, and the end of all work."""
 
+SOAKED = "soaked"
+"""The look at a server that is through, after its wave was left alone for a while: none of the stages that lead to its
+end, and nothing is undone by it."""
+
 DUTIES = {"silence": "unsilence", "drain": "undrain", "snapshot": "delete-snapshot"}
 """What each hook makes owed."""
 
@@ -44,9 +48,22 @@ class Journey:
         return bool(self.begun)
 
     @property
+    def acted(self) -> bool:
+        """Whether more than the first look was begun on it, or a person was asked to do something: what it was like
+        before that cannot be seen again."""
+        by_hand = (stage for stage, one in self.ended.items() if one.result in (StageResult.OK, StageResult.WAITING))
+        return any(stage != BEFORE for stage in (*self.begun, *by_hand))
+
+    @property
     def is_over(self) -> bool:
         """Whether all is done, its duties paid."""
         return self.passed(END)
+
+    @property
+    def unwell(self) -> StageEnded | None:
+        """What was wrong with it after the soak, where it was through and something was."""
+        soaked = self.ended.get(SOAKED)
+        return soaked if soaked is not None and soaked.result in LOST else None
 
     @property
     def lost(self) -> StageEnded | None:

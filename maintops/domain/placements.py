@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from maintops.domain.servers import Server
+from maintops.domain.wording import some
 from maintops.errors import UsageError
 
 GROUP, MOST, NEEDS, CARRIER = (
@@ -77,7 +78,7 @@ class Fleet:
             if len(servers) > self.groups[name].allowed:
                 return (
                     f"of the group {name} {self.groups[name].allowed} of {len(self.groups[name].members)} may be "
-                    f"missing at a time: {_some(servers)}"
+                    f"missing at a time: {some(sorted(servers), _SHOWN)}"
                 )
         return None
 
@@ -122,7 +123,7 @@ def levels(servers: Collection[str], needs: Mapping[str, Sequence[str]]) -> Mapp
     while left:
         free = [name for name, wanted in left.items() if all(need in level for need in wanted)]
         if not free:
-            raise UsageError(f"these servers wait for each other ({NEEDS}): {_some(left)}")
+            raise UsageError(f"these servers wait for each other ({NEEDS}): {some(sorted(left), _SHOWN)}")
         level.update(dict.fromkeys(free, depth))
         for name in free:
             del left[name]
@@ -151,11 +152,6 @@ def impossible(fleet: Fleet, servers: Iterable[str]) -> list[str]:
         if why is not None:
             told.append(f"{server} carries too many of a group: {why}")
     return told
-
-
-def _some(names: Collection[str]) -> str:
-    rest = f" and {len(names) - _SHOWN} more" if len(names) > _SHOWN else ""
-    return ", ".join(sorted(names)[:_SHOWN]) + rest
 
 
 def _through(needs: Mapping[str, tuple[str, ...]], level: Mapping[str, int]) -> dict[str, tuple[str, ...]]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
@@ -326,6 +326,10 @@ class Store(Protocol):
 
     def memory(self, server: str) -> Memory:
         """What is known about a server."""
+
+    def facts(self, servers: Iterable[str], checks: Collection[str]) -> Mapping[str, Mapping[str, Subjects]]:
+        """The facts of some checks on some servers, by server and check (ids): of thousands of servers with a few
+        queries. Left out is that of which nothing is known."""
 
     def answer(self, record: str) -> bytes | None:
         """The raw answer of a record, while it is kept."""

@@ -25,6 +25,32 @@ def whether_done(step: ChangeStep) -> Step:
     return Step(step.id, step.title, how, choices=(WAS_DONE, NOT_DONE))
 
 
+POWER_CYCLE = "CHG-204"
+"""The id of the step by hand that is offered for a server that does not come back from its reboot."""
+
+POWER_CYCLED, CAME_BACK, GIVEN_UP = "power-cycled", "came back", "given up"
+"""What a person can say of a server that does not come back. After the first two it is waited for once more."""
+
+
+def power_cycle(server: str = "the server", address: str = "") -> Step:
+    """The step by hand for a server that does not come back; `address` is that of its management controller (empty:
+    none is known)."""
+    way = f"through its management controller ({address})" if address else "on site or through its console"
+    how = (
+        f"chassis power cycle (ipmitool) or ComputerSystem.Reset (Redfish) at {address}"
+        if address
+        else "its power button, its power strip, or whatever its console can do"
+    )
+    return Step(
+        POWER_CYCLE,
+        f"{server} is power-cycled {way}",
+        f"Look at its console first: a server that checks its disks, or waits for a key, is not to be cut off. Where "
+        f"it hangs: {how}. After {POWER_CYCLED} or {CAME_BACK} it is waited for once more.",
+        why="It did not come back from its reboot.",
+        choices=(POWER_CYCLED, CAME_BACK, GIVEN_UP),
+    )
+
+
 @dataclass(frozen=True, slots=True)
 class Evidence:
     """A file that proves a step: its name, the SHA-256 of its bytes (hex) and how many they are."""
@@ -54,6 +80,13 @@ def reading_of(answer: StepAnswer) -> Reading:
     """What rules judge: `choice` or `reading`, `note`, and who, when and what proves it."""
     if answer.skipped is not None:
         return Skipped(f"{answer.by} ({answer.at:%Y-%m-%d %H:%M} UTC): {answer.skipped}")
+    facts = answer_facts(answer)
+    missing = frozenset({"choice", "reading", "note", "evidence"} - facts.keys())
+    return Measured((SubjectFacts(None, facts, missing),))
+
+
+def answer_facts(answer: StepAnswer) -> dict[str, Any]:
+    """What a person said, as facts (maintops.probes.steps): `by`, `at`, and what else there is."""
     facts: dict[str, Any] = {"by": answer.by, "at": f"{answer.at:%Y-%m-%dT%H:%M:%SZ}"}
     if answer.choice is not None:
         facts["choice"] = answer.choice
@@ -63,8 +96,7 @@ def reading_of(answer: StepAnswer) -> Reading:
         facts["note"] = answer.note
     if answer.evidence:
         facts["evidence"] = [{"name": one.name, "sha256": one.digest, "bytes": one.size} for one in answer.evidence]
-    missing = frozenset({"choice", "reading", "note", "evidence"} - facts.keys())
-    return Measured((SubjectFacts(None, facts, missing),))
+    return facts
 
 
 def _plain(number: float) -> int | float:

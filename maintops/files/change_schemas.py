@@ -265,7 +265,10 @@ def change_schema() -> Schema:
         "waves": listing(
             wave, "How many servers the run has reached after each wave: [1, 10%, 50%, 100%]; the last is all.", least=1
         ),
-        "soak": duration("How long to wait after a wave before the next one.", LONGEST_SOAK),
+        "soak": duration(
+            "How long to wait after a wave; then its servers are looked at once more, and the next may begin.",
+            LONGEST_SOAK,
+        ),
         "gate": _gate(),
         "failure_budget": _budget(),
         "packages": choice(tuple(Packages), "pinned: every wave gets the versions of the plan; latest: what there is."),

@@ -325,6 +325,7 @@ def _action(written: Mapping[str, Any], file: Path, undone: Action | None) -> Ac
         parameters=written.get("parameters", {}),
         become=written.get("become", undone.become if undone else None),
         timeout=_seconds(written.get("timeout", undone.timeout if undone else DEFAULT_STEP_TIMEOUT)),
+        file=str(file) if "tasks" in written else "",
     )
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import os
 import re
-import shlex
 import shutil
 import stat
 import sys
@@ -20,6 +19,7 @@ import yaml
 from maintops.domain.changes import Action, ChangePolicy
 from maintops.domain.checklists import Checklist
 from maintops.errors import ConfigurationError, Mistake, UsageError
+from maintops.files.scripts import scripts
 
 MOST_FILES = 5000
 """Files that the content of a checklist may have."""
@@ -244,12 +244,13 @@ def _refused(path: Path, message: str) -> ConfigurationError:
 # --- digests ---------------------------------------------------------------------------------------------------------
 
 
-def content_digests(checklist: Checklist) -> dict[str, str]:
+def content_digests(checklist: Checklist, consoles: Iterable[str] = ()) -> dict[str, str]:
     """SHA-256 (hex) of every file that decides what a checklist's steps do, by its path relative to the checklist's
     folder (`../playbooks/update.yml`), sorted.
 
     Those are: the playbooks of steps and rollbacks and what lies in BESIDE next to them; roles and files that these
-    name, and what is named in there; files of Fabric functions and the Python files beside them; those of testinfra.
+    name, and what is named in there; files of Fabric functions and the Python files beside them; those of testinfra;
+    and those that the gate, hooks on the controller and `consoles` (commands) name (see maintops.files.scripts).
     A symbolic link out of its folder stands for the path that it holds, not for what is there. Raises UsageError for a
     file that cannot be read, and beyond MOST_FILES or MOST_BYTES.
     """
@@ -259,22 +260,19 @@ def content_digests(checklist: Checklist) -> dict[str, str]:
         digests.add_action(action)
     for path in checklist.change.verify:
         digests.add_file(Path(path))
-    for script in _scripts(checklist.change, folder):
-        digests.add_file(script)
+    for script in scripts(chain(_commands(checklist.change), consoles), [folder]):
+        if is_file(script):
+            digests.add_file(script)
     digests.add_what_is_named()
     return dict(sorted(digests.found.items()))
 
 
-def _scripts(policy: ChangePolicy, folder: Path) -> Iterator[Path]:
-    """The files that the gate and the hooks start, as far as their commands name them by a path."""
-    commands = [policy.gate, *(text for _, one in policy.hooks for text in (one.command, one.undo, one.verify))]
-    for command in commands:
-        try:
-            words = shlex.split(command)
-        except ValueError:
-            continue  # the shell will say so
-        paths = [folder / word for word in words if "/" in word]
-        yield from (path for path in paths if path.is_file() and not path.is_relative_to("/proc"))
+def _commands(policy: ChangePolicy) -> Iterator[str]:
+    """The commands of a policy that are carried out on the controller."""
+    yield policy.gate
+    for _, one in policy.hooks:
+        if one.on == "controller":
+            yield from (one.command, one.undo, one.verify)
 
 
 def _actions(checklist: Checklist) -> Iterator[Action]:

@@ -67,7 +67,9 @@ def parse_plan(text: bytes, name: str) -> ChangePlan:
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         raise UsageError(f"{name} is no plan of maintops: {_reason(error)}; make one with maintops plan") from None
     if not fits:
-        raise UsageError(f"{name} was changed after it was made: its hash does not fit; make a new plan")
+        raise UsageError(
+            f"{name} was changed after it was made: its hash does not fit; make a new plan (maintops plan)"
+        )
     return plan
 
 

@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 import yaml
-from jinja2 import Environment, TemplateError, nodes
+from jinja2 import nodes
 
 from maintops.errors import ConfigurationError, Mistake
 from maintops.files.contents import (
@@ -36,6 +36,7 @@ from maintops.files.contents import (
     words,
 )
 from maintops.files.documents import MOST_MISTAKES
+from maintops.files.templates import Unclear, as_template, guarded_names, is_template, needed, parsed, stored
 from maintops.files.wording import hint, quoted
 
 MOST_FILES = 500
@@ -59,24 +60,25 @@ _EXPRESSIONS = frozenset({"when", "that", "until", "failed_when", "changed_when"
 _TASK_LISTS = ("pre_tasks", "tasks", "post_tasks", "handlers")
 
 
-class _Unclear(Exception):
-    """Something that is not understood: nothing can be said about this content."""
-
-
 def undefined_variables(
-    content: Path | str | Sequence[Mapping[str, Any]], known: Collection[str], folders: Sequence[Path], file: str = ""
+    content: Path | str | yaml.SequenceNode | Sequence[Mapping[str, Any]],
+    known: Collection[str],
+    folders: Sequence[Path],
+    file: str = "",
 ) -> list[Mistake]:
     """The variables that a playbook (its path), a role (its name) or tasks need and nobody defines, each with its
     place; empty where the content is not understood. `known` are the variables that servers and the step bring;
     `folders` those below which roles are looked for (see `role_path`), the checklist's own first; `file` is what
-    mistakes in `tasks` are told of."""
+    mistakes in tasks are told of: of nodes with their places in it, of values as a whole."""
     reader = _Reader(folders)
     try:
         if isinstance(content, Path):
             reader.read_playbook(content, certain=True)
+        elif isinstance(content, yaml.SequenceNode):
+            reader.read_tasks(content, Path(file), whole(folders[0] if folders else Path()))
         else:
             reader.read_play(_play_of(content), whole(folders[0] if folders else Path()) / file)
-    except (_Unclear, ConfigurationError, RecursionError, OSError, ValueError):
+    except (Unclear, ConfigurationError, RecursionError, OSError, ValueError):
         return []  # told where the content itself is validated, or by Ansible
     defined = reader.defined | set(known)
     passed = defined | reader.guarded | _MAGIC
@@ -142,7 +144,7 @@ class _Reader:
             return
         at = _At(path, path.parent, certain=certain)
         if (path.parent / "vars_plugins").is_dir():
-            raise _Unclear
+            raise Unclear
         for name in ("group_vars", "host_vars"):
             self._read_variablesbelow(path.parent / name)
         self._plays(self._file(path), at)
@@ -153,10 +155,15 @@ class _Reader:
         self._survey(node)
         self._plays(node, _At(path, path.parent, placed=False))
 
+    def read_tasks(self, tasks: yaml.SequenceNode, file: Path, folder: Path) -> None:
+        """Tasks that stand in a file of something else, for all servers; `folder` is where they are carried out."""
+        self._survey(tasks)
+        self._tasks(tasks, _At(file, folder))
+
     def _file(self, path: Path) -> yaml.Node | None:
         if path not in self._composed:
             if len(self._composed) >= MOST_FILES:
-                raise _Unclear
+                raise Unclear
             self._composed[path] = compose(path)
             self._survey(self._composed[path])
         return self._composed[path]
@@ -187,7 +194,7 @@ class _Reader:
             if imported:
                 path = at.file.parent / _literal(imported[0])
                 if not is_file(path):
-                    raise _Unclear
+                    raise Unclear
                 self.read_playbook(path, certain=at.certain and not play.keys() & {"when", "tags"})
             else:
                 self._play(play, at)
@@ -199,7 +206,7 @@ class _Reader:
         for one in _items(play.get("vars_files")):
             path = at.file.parent / _literal(one)
             if not is_file(path):
-                raise _Unclear
+                raise Unclear
             self._read_variables(path)
         for entry in _items(play.get("roles")):
             self._role_entry(entry, at)
@@ -227,7 +234,7 @@ class _Reader:
                 self._role_entry(entry, replace(at, file=meta))
         handlers, main = found_as(path / "handlers" / "main"), found_as(path / "tasks" / tasks)
         if main is None and tasks != "main":
-            raise _Unclear
+            raise Unclear
         for file, certain in ((main, at.certain), (handlers, False)):
             if file is not None:
                 self._tasks(self._file(file), replace(at, file=file, certain=certain))
@@ -238,7 +245,7 @@ class _Reader:
         others = (role_path(folder, name) for folder in (*self._folders, at.folder))
         path = next(iter(found), None) or next((one for one in others if one is not None), None)
         if path is None:
-            raise _Unclear
+            raise Unclear
         return whole(path)
 
     def _tasks(self, node: yaml.Node | None, at: _At) -> None:
@@ -266,7 +273,7 @@ class _Reader:
     def _module(self, module: str, given: yaml.Node, task: Mapping[str, yaml.Node], at: _At) -> None:
         self.defined.update(_FACTS.get(module, ()))
         if module == "meta" and "end_" in text_below(given):
-            raise _Unclear
+            raise Unclear
         if module in ("import_tasks", "include_tasks"):
             self._include(given, at)
         elif module in ("import_role", "include_role"):
@@ -283,7 +290,7 @@ class _Reader:
         above = [at.file.parent, at.folder] + ([at.role / "tasks", at.role] if at.role is not None else [])
         found = {whole(folder / name) for folder in above if is_file(folder / name)}
         if len(found) != 1:
-            raise _Unclear
+            raise Unclear
         at = replace(at.unless("apply" in written), file=found.pop(), placed=True)
         if not self._again(at.file, at.role, at.certain):
             self._tasks(self._file(at.file), at)
@@ -291,37 +298,37 @@ class _Reader:
     def _needs(self, node: yaml.Node | None, at: _At) -> None:
         """Everything below a node is rendered."""
         for one in _scalars(node) if at.certain else ():
-            if _is_template(one.value):
-                self._use(_parsed(one.value), one, at)
+            if is_template(one.value):
+                self._use(parsed(one.value), one, at)
 
     def _needs_condition(self, node: yaml.Node, at: _At) -> None:
         """Of several conditions only the first is evaluated in any case."""
         first = node.value[0] if isinstance(node, yaml.SequenceNode) and node.value else node
         if at.certain and first.tag == "tag:yaml.org,2002:str":  # not yes, which is true to YAML
-            self._use(_parsed(_as_template(first.value)), first, at)
+            self._use(parsed(as_template(first.value)), first, at)
 
     def _use(self, template: nodes.Template, node: yaml.Node, at: _At) -> None:
         mark: Any = node.start_mark
         line, column = (mark.line + 1, mark.column + 1) if at.placed else (0, 0)
-        for name in set(_needed(template)) - _stored(template):
+        for name in set(needed(template)) - stored(template):
             self.uses.append(_Use(name, str(at.file), line, column))
 
     def _survey(self, top: yaml.Node | None) -> None:
         """What a file defines, and what it asks for, wherever that stands."""
         for node in below(top):
-            if isinstance(node, yaml.ScalarNode) and _is_template(node.value) and not node.tag.startswith("!"):
-                self.guarded |= set(_guarded(_parsed(node.value)))
+            if isinstance(node, yaml.ScalarNode) and is_template(node.value) and not node.tag.startswith("!"):
+                self.guarded |= set(guarded_names(parsed(node.value)))
             if isinstance(node, yaml.MappingNode):
                 for key, value in _pairs(node).items():
                     self._survey_pair(short(key), value)
 
     def _survey_pair(self, key: str, value: yaml.Node) -> None:
         if key in _UNCLEAR_MODULES and not isinstance(value, yaml.SequenceNode):
-            raise _Unclear
+            raise Unclear
         if key in ("vars", "set_fact") and isinstance(value, yaml.MappingNode):
             self.defined |= _pairs(value).keys()
         elif key in ("vars", "set_fact") and text_below(value).startswith("{{"):
-            raise _Unclear
+            raise Unclear
         elif key == "set_fact":
             self.defined |= {word.partition("=")[0] for word in text_below(value).split()}
         elif key in ("register", "loop_var", "index_var"):
@@ -331,104 +338,7 @@ class _Reader:
         elif key in _EXPRESSIONS:
             for one in value.value if isinstance(value, yaml.SequenceNode) else [value]:
                 if isinstance(one, yaml.ScalarNode):
-                    self.guarded |= set(_guarded(_parsed(_as_template(one.value))))
-
-
-# --- what a template needs, without running it -----------------------------------------------------------------------
-
-_JINJA = Environment(extensions=["jinja2.ext.do", "jinja2.ext.loopcontrols"], autoescape=True)  # it only parses
-
-
-def _is_template(text: str) -> bool:
-    return "{{" in text or "{%" in text
-
-
-def _as_template(condition: str) -> str:
-    return condition if _is_template(condition) else "{{ " + condition + " }}"
-
-
-def _parsed(text: str) -> nodes.Template:
-    try:
-        return _JINJA.parse(text)
-    except TemplateError:
-        raise _Unclear from None
-
-
-def _stored(template: nodes.Template) -> set[str]:
-    """Names that a template gives itself: by set, for, macro, import."""
-    own = {node.name for node in template.find_all(nodes.Name) if node.ctx != "load"}
-    own |= {node.name for node in template.find_all(nodes.Macro)}
-    if next(iter(template.find_all((nodes.Import, nodes.FromImport, nodes.Include, nodes.Extends))), None):
-        raise _Unclear
-    return own
-
-
-def _needed(node: nodes.Node) -> Iterator[str]:
-    """Names without which rendering must fail. A part that may be left out, or that takes what is undefined (default,
-    tests, arguments of filters and calls), needs nothing."""
-    first = next((name for kind, name in _FIRST.items() if isinstance(node, kind)), None)
-    if isinstance(node, nodes.Name):
-        yield node.name
-    elif first is not None:
-        yield from _needed(getattr(node, first))
-    elif isinstance(node, nodes.Compare):
-        yield from _needed(node.expr)
-        yield from _needed(node.ops[0].expr)
-    elif isinstance(node, nodes.Filter):
-        if isinstance(node.node, _PATHS) and short(node.name) in _STRICT_FILTERS:
-            yield from _needed(node.node)
-    elif isinstance(node, nodes.Call):
-        yield from _needed(node.node.node) if isinstance(node.node, _PATHS[1:]) else ()
-    elif isinstance(node, _WHOLE):
-        for child in node.iter_child_nodes():
-            yield from _needed(child)
-
-
-_PATHS = (nodes.Name, nodes.Getattr, nodes.Getitem)
-# The part that is evaluated in any case.
-_FIRST: Mapping[type[nodes.Node], str] = {
-    nodes.And: "left",
-    nodes.Or: "left",
-    nodes.CondExpr: "test",
-    nodes.If: "test",
-    nodes.For: "iter",
-}
-_WHOLE = (
-    nodes.Template,
-    nodes.Output,
-    nodes.BinExpr,
-    nodes.UnaryExpr,
-    nodes.Concat,
-    nodes.Getattr,
-    nodes.Getitem,
-    nodes.Slice,
-    nodes.List,
-    nodes.Tuple,
-    nodes.Dict,
-    nodes.Pair,
-)
-# Filters that fail for what is undefined, in any Ansible; of others nobody knows.
-_STRICT_FILTERS = words(
-    "basename bool capitalize dict2items dirname from_json from_yaml int items2dict join length lower quote "
-    "regex_replace regex_search replace sort split to_json to_nice_json to_nice_yaml to_yaml trim upper"
-)
-
-
-def _guarded(template: nodes.Template) -> Iterator[str]:
-    """Names that a template expects to be undefined now and then: they have a default, or it asks."""
-    for compared in template.find_all(nodes.Compare):  # 'name' in vars
-        yield from (const.value for const in compared.find_all(nodes.Const) if isinstance(const.value, str))
-    for one in template.find_all((nodes.Filter, nodes.Test)):
-        if isinstance(one, (nodes.Filter, nodes.Test)) and short(one.name) in (
-            "default",
-            "d",
-            "defined",
-            "undefined",
-            "ternary",
-            "mandatory",
-            "undef",
-        ):
-            yield from (name.name for name in one.find_all(nodes.Name))
+                    self.guarded |= set(guarded_names(parsed(as_template(one.value))))
 
 
 # --- nodes of YAML ---------------------------------------------------------------------------------------------------
@@ -437,22 +347,22 @@ def _guarded(template: nodes.Template) -> Iterator[str]:
 def _pairs(node: yaml.Node | None) -> dict[str, yaml.Node]:
     """A mapping, with what it merges from another one; not more than that, as merges of merges may be a bomb."""
     if not isinstance(node, yaml.MappingNode):
-        raise _Unclear
+        raise Unclear
     own, merged = _split(node)
     for other in merged:
         theirs, deeper = _split(other)
         if deeper:
-            raise _Unclear
+            raise Unclear
         own = theirs | own
     return own
 
 
 def _split(node: yaml.Node) -> tuple[dict[str, yaml.Node], list[yaml.Node]]:
     if any(not isinstance(key, yaml.ScalarNode) or "{{" in key.value for key, _ in node.value):
-        raise _Unclear
+        raise Unclear
     merged = [value for key, value in node.value if key.value == "<<"]
     if not all(isinstance(one, yaml.MappingNode) for one in merged):
-        raise _Unclear
+        raise Unclear
     return {key.value: value for key, value in node.value if key.value != "<<"}, merged
 
 
@@ -460,7 +370,7 @@ def _items(node: yaml.Node | None) -> list[yaml.Node]:
     if node is None or _is_empty(node):
         return []
     if not isinstance(node, yaml.SequenceNode):
-        raise _Unclear
+        raise Unclear
     return list(node.value)
 
 
@@ -480,7 +390,7 @@ def _is_doubtful(pairs: Mapping[str, yaml.Node]) -> bool:
 def _literal(node: yaml.Node | None) -> str:
     """A word that is neither a template nor arguments."""
     if not isinstance(node, yaml.ScalarNode) or "{{" in node.value or len(node.value.split()) != 1:
-        raise _Unclear
+        raise Unclear
     return str(node.value)
 
 
@@ -492,8 +402,8 @@ def _module(task: Mapping[str, yaml.Node]) -> tuple[str, yaml.Node]:
     """The module of a task and what it is given."""
     keys = [key for key in task if key not in TASK_KEYWORDS and not key.startswith("with_")]
     if len(keys) != 1:
-        raise _Unclear
+        raise Unclear
     name = short(keys[0])
     if not brings_no_facts(name):
-        raise _Unclear
+        raise Unclear
     return name, task[keys[0]]

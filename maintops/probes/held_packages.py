@@ -1,6 +1,7 @@
 """Packages that an update would pass over, and those that it would take away.
 
-Formats: dpkg-query(1), apt-get(8) (`-s dist-upgrade`, of apt 1 to 3), the lists of versionlock (dnf 4, dnf 5, yum),
+Formats: dpkg-query(1), apt-get(8) (`-s dist-upgrade`, of apt 1 to 3), apt-cache(8) (`policy`: the apt of Debian 12 says
+only there that it keeps an update back because it comes in phases), the lists of versionlock (dnf 4, dnf 5, yum),
 `exclude=` of dnf.conf(5), zypper's locks, apk-world(5). Nothing is fetched, nothing is locked.
 """
 
@@ -26,14 +27,30 @@ from maintops.probes.recorded import in_parts, recording_of, silence
 MOST_NAMES = 500
 """Names that a list holds at most."""
 
-_QUESTION = """\
-has() { command -v "$1" >/dev/null 2>&1; }
-lines() { cat "$@" 2>/dev/null | grep -E '^[^#]'; }
-excludes() { grep -shE '^(exclude|excludepkgs)[[:space:]]*=' "$@"; }
-holds() { dpkg --get-selections | grep -E '[[:space:]]hold$'; }
+POLICIES = r"""
+again() { printf '%s\n' "$said"; return "$status"; }
+kept() {
+  printf '%s\n' "$said" | awk '
+    /^[^ ]/ { on = /^(The following packages have been kept back|Not upgrading):$/ }
+    on && /^ / { for (i = 1; i <= NF; i++) if ($i ~ /^[a-z0-9][a-z0-9+.:-]*$/) print $i }'
+}
+policies() { [ $# = 0 ] || apt-cache -q -o Dir::Cache::pkgcache= -o Dir::Cache::srcpkgcache= policy "$@"; }
+"""
+"""sh functions about what a simulation in $said with its $status says: `again` repeats it, `kept` names what is kept
+back, `policies NAME…` asks for the versions of packages."""
+
+_QUESTION = f"""\
+{POLICIES.strip()}
+has() {{ command -v "$1" >/dev/null 2>&1; }}
+lines() {{ cat "$@" 2>/dev/null | grep -E '^[^#]'; }}
+excludes() {{ grep -shE '^(exclude|excludepkgs)[[:space:]]*=' "$@"; }}
+holds() {{ dpkg --get-selections | grep -E '[[:space:]]hold$'; }}
 if [ -s /var/lib/dpkg/status ] && has dpkg; then
   part holds holds
-  part upgrade apt-get -s -q -o Debug::NoLocking=true -o Dir::Cache::pkgcache= -o Dir::Cache::srcpkgcache= dist-upgrade
+  said=$(apt-get -s -q -o Debug::NoLocking=true -o Dir::Cache::pkgcache= -o Dir::Cache::srcpkgcache= dist-upgrade)
+  status=$?
+  part upgrade again
+  part policies policies $(kept)
 elif has dnf || has dnf5 || has yum; then
   part versionlock lines /etc/dnf/plugins/versionlock.list /etc/yum/pluginconf.d/versionlock.list
   part versionlock5 lines /etc/dnf/versionlock.toml
@@ -54,6 +71,8 @@ _HEADINGS: Mapping[str, tuple[str, ...]] = {
 }
 """What stands above apt's lists; the second of each is that of apt 3."""
 _SUMMARY = re.compile(r"(?m)^(?:[0-9]+ upgraded, [0-9]+ newly installed|Summary:)")
+_PHASE = re.compile(r" +(?:\*\*\* )?(\S+) -?[0-9]{1,6} \(phased ([0-9]{1,3})%\) *")
+_CANDIDATE = re.compile(r" +Candidate: (\S+) *")
 _SOLVABLE = re.compile(r"\s*solvable_name:\s*(\S+)\s*")
 _TOML_NAME = re.compile(r"""\s*name\s*=\s*["']([^"']+)["']\s*""")
 _NAMED = re.compile(r"Package name: *(\S+) *")
@@ -109,7 +128,25 @@ def _apt(found: Mapping[str, Part]) -> dict[str, Any]:
             raise UnreadableAnswer("the simulated upgrade of apt ends without its summary")
         for fact, headings in _HEADINGS.items():
             facts[fact] = _below(upgrade.text, headings)[:MOST_NAMES]
+        known = in_phases(found.get("policies"))
+        late = [name for name in facts["kept_back"] if name in known and name not in facts.get("held", ())]
+        facts["kept_back"] = [name for name in facts["kept_back"] if name not in late]
+        facts["phased"] = [*facts["phased"], *late][:MOST_NAMES]
     return facts
+
+
+def in_phases(part: Part | None) -> frozenset[str]:
+    """The packages whose candidate is not for every server yet, of what `apt-cache policy` says."""
+    late: set[str] = set()
+    name = candidate = ""
+    for line in part.text.split("\n") if part is not None and part.status == 0 else ():
+        if line and not line.startswith(" "):
+            name, candidate = line.rstrip().removesuffix(":"), ""
+        elif (match := _CANDIDATE.fullmatch(line)) is not None:
+            candidate = match[1]
+        elif (match := _PHASE.fullmatch(line)) is not None and match[1] == candidate and int(match[2]) < 100:
+            late.add(name)
+    return frozenset(late)
 
 
 def _below(text: str, headings: tuple[str, ...]) -> list[str]:

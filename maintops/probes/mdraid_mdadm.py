@@ -62,7 +62,8 @@ def _parsed(block: str) -> Mapping[str, Any]:
 
 def _block(block: str) -> SubjectFacts:
     said = _parsed(block)
-    device = block.partition(":")[0].removeprefix("/dev/")
+    begin = _BLOCK.match(block)
+    device = begin[1].removeprefix("/dev/") if begin is not None else ""
     if "Magic :" in block:
         return _member(device, said, block)
     if _text(said.get("raid_level")) == "container":

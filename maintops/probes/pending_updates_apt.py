@@ -11,11 +11,12 @@ from typing import Any
 
 from maintops.domain.answers import NotMeasured, Part, UnreadableAnswer
 from maintops.probes.answering import LONGEST_REMARK, integer, present
+from maintops.probes.held_packages import POLICIES
 
 QUESTION = r"""
 plain='-q -o Debug::NoLocking=true -o Dir::Cache::pkgcache= -o Dir::Cache::srcpkgcache='
 simulate() { apt-get -s $plain "$@" 2>&1; }
-again() { printf '%s\n' "$said"; return "$status"; }
+@policies@
 bytes() {
   uris=$(apt-get -q $plain --print-uris "$@" 2>/dev/null) || return
   printf '%s\n' "$uris" | awk '/^\047/ { size += $3 } END { printf "%.0f\n", size }'
@@ -36,6 +37,7 @@ apt_answer() {
   said=$(simulate dist-upgrade)
   status=$?
   part upgrade again
+  part policies policies $(kept)
   case $update in
     all) set -- dist-upgrade ;;
     security) set -- $(names security) ;;
@@ -52,8 +54,9 @@ apt_answer() {
     [ $# = 0 ] || part madison apt-cache $plain madison "$@"
   }
 }
-"""
-"""sh functions: `apt_answer PACKAGE…` prints the parts holds, upgrade, simulated, bytes and madison; needs $update."""
+""".replace("@policies@", POLICIES.strip())
+"""sh functions: `apt_answer PACKAGE…` prints the parts holds, upgrade, policies, simulated, bytes and madison; needs
+$update."""
 
 _INSTALLED = re.compile(r"Inst (\S+)(?: \[([^\]\s]+)\])? \((\S+) (.*)\[([a-z0-9-]+)\]\).*")
 _REMOVED = re.compile(r"(?:Remv|Purg) (\S+)(?: \[.*)?")

@@ -45,7 +45,7 @@ def policy_words(policy: ChangePolicy) -> list[str]:
     canary = f", {policy.canary_budget} in the first wave" if len(policy.waves) > 1 else ""
     hooks = " and ".join(name for name, _ in policy.hooks)
     said = {
-        "waves": ", ".join(map(str, policy.waves)) + (f"; {spoken(policy.soak)} in between" if policy.soak else ""),
+        "waves": ", ".join(map(str, policy.waves)) + (f"; {spoken(policy.soak)} after each" if policy.soak else ""),
         "gate": policy.gate,
         "servers that may fail": f"{policy.budget}{canary}",
         "packages": policy.packages.value,

@@ -10,6 +10,7 @@ from maintops.domain.durations import spoken
 from maintops.domain.plans import ChangePlan, Foreseen, PlannedChange, plan_hash
 from maintops.domain.windows import opening_words
 from maintops.reports.escaping import visible
+from maintops.reports.wording import listed
 
 MOST_SERVERS = 50
 """Servers of a wave, and servers with packages, that are shown one by one."""
@@ -72,7 +73,7 @@ def _steps(plan: ChangePlan) -> Iterator[str]:
     yield "Steps, on each server"
     for step in plan.steps:
         undo = f"undone by {step.undo}" if step.undo else ""
-        if not undo and not plan.of and "reboot" not in step.kind:
+        if not undo and not plan.of and not step.kind.startswith(("reboot", "hook")):
             undo = "cannot be undone"
         yield f"  {step.id}  {step.title} ({', '.join(one for one in (step.kind, undo) if one)})"
 
@@ -150,8 +151,7 @@ def _foreseen(foreseen: Sequence[Foreseen]) -> Iterator[str]:
 
 
 def _names(names: Sequence[str]) -> str:
-    rest = f" and {len(names) - MOST_SERVERS} more" if len(names) > MOST_SERVERS else ""
-    return ", ".join(names[:MOST_SERVERS]) + rest
+    return listed(names, MOST_SERVERS)
 
 
 def _time(at: datetime) -> str:

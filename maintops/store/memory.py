@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from hashlib import sha256
@@ -12,7 +12,7 @@ from maintops.domain.findings import Finding, FindingState
 from maintops.domain.followups import FollowUp, FollowUpState
 from maintops.domain.holds import Approval, Hold
 from maintops.domain.journeys import still_owed
-from maintops.domain.ports import Memory, Sighting, Verdict
+from maintops.domain.ports import Memory, Sighting, Subjects, Verdict
 from maintops.domain.records import ServiceRecord
 from maintops.domain.runs import (
     AFTERWARDS,
@@ -198,6 +198,15 @@ class MemoryStore:
             tuple(self.followups(server=server)),
             {one.check: one for one in self.baselines(server=server)},
         )
+
+    def facts(self, servers: Iterable[str], checks: Collection[str]) -> Mapping[str, Mapping[str, Subjects]]:
+        """See Store."""
+        known = {server: self._servers[server].facts for server in servers if server in self._servers}
+        found = {
+            server: {check: codec.subjects_value(facts[check]) for check in checks if check in facts}
+            for server, facts in known.items()
+        }
+        return {server: some for server, some in found.items() if some}
 
     def answer(self, record: str) -> bytes | None:
         """See Store."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
 from hashlib import sha256
 from typing import Any
@@ -16,7 +16,7 @@ from maintops.domain.followups import FollowUp, FollowUpState
 from maintops.domain.holds import Approval, Hold
 from maintops.domain.journeys import still_owed
 from maintops.domain.outcomes import Severity
-from maintops.domain.ports import Memory, Sighting, Verdict
+from maintops.domain.ports import Memory, Sighting, Subjects, Verdict
 from maintops.domain.records import ServiceRecord
 from maintops.domain.runs import (
     AFTERWARDS,
@@ -36,7 +36,7 @@ from maintops.domain.runs import (
 )
 from maintops.domain.steps import StepAnswer
 from maintops.errors import StoreError
-from maintops.store import codec, statements
+from maintops.store import codec, memories, statements
 from maintops.store.codec import column, microseconds
 from maintops.store.connections import Database
 from maintops.store.journals import event_text, event_value
@@ -139,7 +139,7 @@ class SqlStore:
             self._database.lock(server)
             if _is_kept(connection, run, record):
                 return None
-            verdict = judge(_memory(connection, server))
+            verdict = judge(memories.memory(connection, server))
             kept = texts(verdict, run, record, server)
             ended = _has_ended(connection, run)
             connection.execute(statements.INSERT_RECORD, record_row(verdict.record, kept.record))
@@ -227,7 +227,12 @@ class SqlStore:
     def memory(self, server: str) -> Memory:
         """See Store."""
         with self._database.reading() as connection:
-            return _memory(connection, server)
+            return memories.memory(connection, server)
+
+    def facts(self, servers: Iterable[str], checks: Collection[str]) -> Mapping[str, Mapping[str, Subjects]]:
+        """See Store."""
+        with self._database.reading() as connection:
+            return memories.facts(connection, servers, checks)
 
     def answer(self, record: str) -> bytes | None:
         """See Store."""
@@ -426,21 +431,6 @@ def _choose(connection: Connection, noun: str, table: Table, prefix: str) -> str
 
 
 # --- reading in a transaction ----------------------------------------------------------------------------------------
-
-
-def _memory(connection: Connection, server: str) -> Memory:
-    key = {"server": column(server)}
-
-    def documents(statement: Executable) -> Iterator[str]:
-        return iter(connection.execute(statement, key).scalars())
-
-    known = connection.execute(statements.FACTS_OF, key)
-    return Memory(
-        {codec.text(check): codec.subjects_value(document) for check, document in known},
-        tuple(map(codec.finding_value, documents(statements.FINDINGS_OF))),
-        tuple(map(codec.followup_value, documents(statements.FOLLOWUPS_OF))),
-        {one.check: one for one in map(codec.baseline_value, documents(statements.BASELINES_OF))},
-    )
 
 
 def _events(connection: Connection, run: str) -> list[Event]:

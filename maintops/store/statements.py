@@ -49,6 +49,9 @@ def numbered(table: Table) -> Insert:
 RECORD_EXISTS = select(records.c.id).where(records.c.id == bindparam("record"))
 RUN_AND_RECORD = select(runs.c.id, RECORD_EXISTS.scalar_subquery()).where(runs.c.id == bindparam("run"))
 FACTS_OF = select(facts.c.check_id, facts.c.document).where(facts.c.server == bindparam("server"))
+FACTS_OF_MANY = select(facts.c.server, facts.c.check_id, facts.c.document).where(
+    facts.c.server.in_(bindparam("servers", expanding=True)), facts.c.check_id.in_(bindparam("checks", expanding=True))
+)
 FINDINGS_OF = select(findings.c.document).where(findings.c.server == bindparam("server")).order_by(findings.c.id)
 FOLLOWUPS_OF = (
     select(followups.c.document)

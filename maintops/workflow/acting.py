@@ -14,6 +14,7 @@ from maintops.domain.plans import Update
 from maintops.domain.ports import Deed, Done, FailureKind, Pulse
 from maintops.domain.runs import StageResult
 from maintops.domain.steps import NOT_DONE, WAS_DONE, StepAnswer, reading_of, whether_done
+from maintops.workflow.attending import ask
 from maintops.workflow.judging import judge_server
 from maintops.workflow.planning import plan_step
 from maintops.workflow.sites import Site, Stage, Work
@@ -135,9 +136,7 @@ def _looked_at(site: Site, step: ChangeStep, work: Work) -> StepAnswer | None:
     answer = site.answers.get((work.name, step.id))
     since = site.journey(work).since.get(step.id)
     if (answer is None or since is None or answer.at <= since) and site.staff.ask is not None and not step.done:
-        answer = site.staff.ask(work.name, whether_done(step))
-        if answer is not None:
-            site.write(answer)
+        answer = ask(site, work.name, whether_done(step))
     return answer if answer is not None and since is not None and answer.at > since else None
 
 
@@ -217,10 +216,8 @@ def by_hand(site: Site, stage: Stage, works: Sequence[Work]) -> None:
             work.out = f"stopped before {stage.name}: {why_not}"
             continue
         answer = given(site, work.name, step.id)
-        if answer is None and site.staff.ask is not None:
-            answer = site.staff.ask(work.name, step)
-            if answer is not None:
-                site.write(answer)
+        if answer is None:
+            answer = ask(site, work.name, step)
         if answer is None:
             why = f"{step.id} waits for a person: maintops run continue {site.under.run} --by ENGINEER"
             site.ended(work, stage.name, StageResult.WAITING, why)

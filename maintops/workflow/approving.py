@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
 
@@ -10,14 +11,19 @@ from maintops.domain.changes import Approval as Policy
 from maintops.domain.changes import ChangePolicy, Late
 from maintops.domain.holds import Approval
 from maintops.domain.identities import Identity
-from maintops.domain.parameters import checklist_parameters
 from maintops.domain.plans import ChangePlan, plan_hash
 from maintops.domain.windows import fits, opening_words
 from maintops.errors import NotNow, UsageError
-from maintops.workflow.proposing import Proposal, frame, planned_steps
+from maintops.workflow.proposing import Proposal, frame, own_values, planned_steps
 
 ANYONE, OTHER_NAME, OTHER_LOGIN = "anyone", "other-name", "other-login"
 """Who may approve a plan: anybody, somebody of another name than its author's, or of another login as well."""
+
+
+def anew(plan: ChangePlan) -> str:
+    """How another plan is made where one does not hold any more."""
+    limit = f" --limit {shlex.quote(plan.limit)}" if plan.limit else ""
+    return f"make a new plan (maintops plan {plan.checklist}{limit})"
 
 
 def approval_of(plan: ChangePlan, by: Identity, policy: ChangePolicy, who: str, now: datetime, note: str) -> Approval:
@@ -36,18 +42,22 @@ def refusal(
     """Why a plan may not be carried out for want of an approval that holds; None where it may."""
     if policy.approval is Policy.STANDARD:
         if plan.created > now:
-            return f"the plan {plan.id} says that it was made in the future ({plan.created}): see the clocks"
+            told = f"the plan {plan.id} says that it was made in the future ({plan.created:%Y-%m-%d %H:%M} UTC)"
+            return f"{told}: set the clock that is wrong, and {anew(plan)}"
         until = plan.created + timedelta(hours=policy.approval_hours)
-        return f"the plan {plan.id} is too old: it held until {until:%Y-%m-%d %H:%M} UTC" if now >= until else None
+        too_old = f"the plan {plan.id} is too old: it held until {until:%Y-%m-%d %H:%M} UTC; {anew(plan)}"
+        return too_old if now >= until else None
     mine = [one for one in approvals if one.plan == plan_hash(plan)]
     if not mine:
         return f"nobody has approved the plan {plan.id}: maintops approve FILE --by SOMEBODY-ELSE"
     good = [one for one in mine if who == ANYONE or one.by.is_another(plan.author, by_login=who == OTHER_LOGIN)]
     if not good:
-        return f"the plan {plan.id} was approved by its author only ({plan.author})"
+        told = f"the plan {plan.id} was approved by its author only ({plan.author}); somebody else must do it: "
+        return f"{told}maintops approve FILE --by SOMEBODY-ELSE"
     newest = max(good, key=lambda one: one.expires)
     if now >= newest.expires:
-        return f"the approval of the plan {plan.id} by {newest.by} expired at {newest.expires:%Y-%m-%d %H:%M} UTC"
+        told = f"the approval of the plan {plan.id} by {newest.by} expired at {newest.expires:%Y-%m-%d %H:%M} UTC"
+        return f"{told}; approve it once more: maintops approve FILE --by SOMEBODY-ELSE"
     return None
 
 
@@ -92,11 +102,8 @@ def _differing(then: Mapping[str, str], now: Mapping[str, str]) -> list[str]:
 
 def _values(plan: ChangePlan, proposal: Proposal) -> Iterator[str]:
     planned = {one.server: one for one in plan.servers}
-    defaults = proposal.checklist.parameters
     for server in proposal.servers:
-        values = checklist_parameters(proposal.checklist, server)
-        own = {name: value for name, value in values.items() if value != defaults.get(name)}
-        if own != dict(planned[server.name].values):
+        if own_values(proposal.checklist, server) != dict(planned[server.name].values):
             yield f"the parameters of {server.name}"
         elif proposal.protected.get(server.name, "") != planned[server.name].protected:
             yield f"whether maintops needs {server.name} itself"
@@ -113,8 +120,8 @@ def check_window(plan: ChangePlan, policy: ChangePolicy, now: datetime) -> str |
     zone = policy.windows.zone if policy.windows is not None else "UTC"
     words = opening_words(window, zone)
     if now < window.start:
-        raise NotNow(f"the plan {plan.id} may begin in its window {words}, not before")
+        raise NotNow(f"the plan {plan.id} may begin in its window {words}, not before: run it then")
     told = f"the window {words} of the plan {plan.id} has passed, or is too short for another server"
     if policy.late is Late.ASK:
         return told
-    raise NotNow(f"{told}; it is skipped (late: skip): make a new plan")
+    raise NotNow(f"{told}; it is skipped (late: skip): {anew(plan)}")

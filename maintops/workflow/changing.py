@@ -1,6 +1,7 @@
 """A run that changes servers: wave after wave, never more at a time than may fail, every step written down first.
 
-    store.begin (locks) ─► wave ─► batch ─► stage by stage on all of the batch ─► record ─► next batch ─► soak ─► gate
+    store.begin (locks) ─► wave ─► batch ─► stage by stage on all of the batch ─► record ─► next batch
+                                                                  ─► soak ─► one look more ─► gate ─► next wave
 
 A server that fails stays as it is, drained; what it still is owed stands in the journal. Whoever goes on later
 (`resume_change`) does on each server what is not behind it.
@@ -12,7 +13,8 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 
-from maintops.domain.outcomes import FailOn, exit_code
+from maintops.domain.journeys import BEFORE, SOAKED
+from maintops.domain.outcomes import BIT_FINDINGS, FailOn, exit_code
 from maintops.domain.plans import plan_hash
 from maintops.domain.ports import Store, tell
 from maintops.domain.records import ServiceRecord, merged
@@ -29,12 +31,13 @@ from maintops.domain.runs import (
     StageResult,
     Waved,
 )
+from maintops.domain.stages import stage_words
 from maintops.domain.waves import Standing, pick
 from maintops.errors import Locked, StoreError
 from maintops.workflow.acting import act, by_hand, check_after
 from maintops.workflow.braking import Brakes
 from maintops.workflow.concluding import conclude, items
-from maintops.workflow.gating import gate
+from maintops.workflow.gating import gate, is_to_soak, look_once_more
 from maintops.workflow.hooking import duty, hook
 from maintops.workflow.limiting import Limits, waits
 from maintops.workflow.rebooting import reboot
@@ -182,7 +185,8 @@ def _result(site: Site, ended: RunEnded) -> RunResult:
     tell(site.crew.observers, RunEnded(run.state, run.reason, run.ended or ended.at))
     cells = [cell for record in whole_records(site.crew.store, run) for cell in record.cells]
     waiting = sum(len(waits(site, name)) for name in site.under.plan.names)
-    return RunResult(run, {fail_on: exit_code(cells, fail_on) for fail_on in FailOn}, waiting)
+    least = BIT_FINDINGS if run.state is RunState.HELD else 0  # also where only the look after the soak is left
+    return RunResult(run, {fail_on: least | exit_code(cells, fail_on) for fail_on in FailOn}, waiting)
 
 
 def whole_records(store: Store, run: Run) -> list[ServiceRecord]:
@@ -197,19 +201,29 @@ def whole_records(store: Store, run: Run) -> list[ServiceRecord]:
 
 
 def _waves(site: Site, progress: Progress) -> None:
-    why = _in_the_middle(site, progress)
+    why = _unwell(site, progress) or _in_the_middle(site, progress)
     progress.stopped = why
     for number, wave in enumerate(site.under.plan.waves, start=1):
         todo = [name for name in wave if name not in site.finished and name not in progress.records]
         if why:
             progress.limits.held |= {name: why for name in todo if name not in progress.limits.held}
-        elif todo or number not in site.passed:
+        elif todo or number not in site.passed or any(is_to_soak(site, name) for name in wave):
             why = _wave(site, number, todo, progress)
             if why:
                 progress.stopped = why
                 site.write(Waved(number, "stopped", why, site.now()))
                 left = [name for name in todo if name not in progress.records]
                 progress.limits.held |= {name: why for name in left if name not in progress.limits.held}
+
+
+def _unwell(site: Site, progress: Progress) -> str:
+    """Before all else, the servers that an earlier process found unwell after their soak, or was just looking at: they
+    may be well by now."""
+    found = [name for name in site.finished if name in site.lost]
+    why = site.brakes.before_next() if found else None
+    if why is None:
+        look_once_more(site, found, progress.records)
+    return f"held: {why}" if why else ""
 
 
 def _in_the_middle(site: Site, progress: Progress) -> str:
@@ -228,7 +242,7 @@ def _in_the_middle(site: Site, progress: Progress) -> str:
     while rest and not why:
         why = limits.closed(plan.expectation.p95)
         if not why:
-            batch = pick(rest, most, frozenset(plan.names), plan.fleet, Standing(site.finished))
+            batch = pick(rest, most, frozenset(plan.names), plan.fleet, Standing(limits.well, limits.unwell))
             limits.held |= batch.refused
             rest = [name for name in rest if name not in batch.servers and name not in batch.refused]
             why = _batch(site, [site.work(name) for name in batch.servers], progress)
@@ -264,7 +278,7 @@ def _wave(site: Site, number: int, todo: Sequence[str], progress: Progress) -> s
             limits.came_back(batch.servers)
         if waiting and not why:
             why = limits.closed(p95)
-    return why or gate(site, number)
+    return why or gate(site, number, limits, progress.records)
 
 
 # --- one batch --------------------------------------------------------------------------------------------------------
@@ -275,12 +289,12 @@ def _batch(site: Site, works: Sequence[Work], progress: Progress) -> str:
     begun, or ""."""
     why = ""
     for stage in site.under.stages:
-        todo = [one for one in works if not one.out and not site.journey(one).passed(stage.name)]
+        todo = [one for one in works if not one.out and not _is_behind(site, one, stage)]
         if todo:
             why = site.brakes.before_next() or ""
             if why:
                 for work in todo:
-                    work.out = f"stopped before {stage.name}: {why}"
+                    work.out = f"stopped before {stage_words(stage.name)}: {why}"
                 break
             _HANDLERS[stage.kind](site, stage, todo)
         if stage.kind in ("act", "reboot", "manual"):
@@ -292,6 +306,17 @@ def _batch(site: Site, works: Sequence[Work], progress: Progress) -> str:
         one.message for work in works for one in site.journey(work).ended.values() if one.facts.get("told") == "gone"
     ]
     return f"held: {gone[0]}" if gone else f"held: {why}" if why else ""
+
+
+def _is_behind(site: Site, work: Work, stage: Stage) -> bool:
+    """Whether a stage needs not be done on a server. The first look of an earlier process proves nothing about now, and
+    is done again where nothing else was; where something was, it is what the last one is compared with."""
+    journey = site.journey(work)
+    if not journey.passed(stage.name):
+        return False
+    if stage.name != BEFORE or work.name in site.looked:
+        return True
+    return journey.acted or any(server == work.name for server, _ in site.answers)
 
 
 # --- the end ----------------------------------------------------------------------------------------------------------
@@ -308,17 +333,32 @@ def _conclude_rest(site: Site, progress: Progress) -> None:
 
 
 def _ended(site: Site, progress: Progress) -> RunEnded:
-    left = [name for name in site.under.plan.names if name not in site.finished]
+    soaks = site.under.policy.soak > 0
+    unfinished = [name for name in site.under.plan.names if name not in site.finished]
+    unseen = [name for name in site.finished if soaks and not site.journey(name).passed(SOAKED)]
+    left = [*unfinished, *unseen]
     if not left:
         return RunEnded(RunState.FINISHED, "", site.now())
     if site.brakes.cancelled:
-        mid = [f"{name} in the middle of {site.journey(name).mid}" for name in left if site.journey(name).mid]
+        mid = [
+            f"{name} in the middle of {stage_words(site.journey(name).mid)}" for name in left if site.journey(name).mid
+        ]
         found = [(name, _cut_off(site, name)) for name in left]
-        cut = [f"{name}: {told.message} in the middle of {told.stage}" for name, told in found if told is not None]
+        cut = [
+            f"{name}: {told.message} in the middle of {stage_words(told.stage)}"
+            for name, told in found
+            if told is not None
+        ]
         return RunEnded(RunState.CANCELLED, "; ".join(["the run was cancelled", *mid, *cut]), site.now())
     held = progress.limits.held
     why = progress.stopped or next((held[name] for name in left if name in held), "")
-    return RunEnded(RunState.HELD, why or f"{_servers(len(left))} not finished", site.now())
+    return RunEnded(RunState.HELD, why or _what_is_left(unfinished, progress.limits.unwell), site.now())
+
+
+def _what_is_left(unfinished: Sequence[str], unwell: Mapping[str, str]) -> str:
+    told = [f"{_servers(len(unfinished))} not finished"] if unfinished else []
+    rest = f" and {len(unwell) - 3} more are not well" if len(unwell) > 3 else ""
+    return "; ".join([*told, *[f"{name}: {why}" for name, why in unwell.items()][:3]]) + rest
 
 
 def _cut_off(site: Site, name: str) -> StageEnded | None:

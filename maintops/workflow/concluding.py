@@ -2,23 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping, MutableMapping, Sequence
 from dataclasses import replace
 
 from maintops.domain.answers import Measured, Reading, Skipped, SubjectFacts
 from maintops.domain.changes import ChangeStep
 from maintops.domain.checklists import Check, FollowUpTemplate, Rule
-from maintops.domain.journeys import AFTER, BEFORE, DUTIES, END, HOOKS, Journey
+from maintops.domain.journeys import AFTER, BEFORE, DUTIES, END, HOOKS, SOAKED, Journey
 from maintops.domain.outcomes import Cell, Outcome, Severity
 from maintops.domain.ports import Memory, Verdict, tell
 from maintops.domain.proofs import PROOF
-from maintops.domain.records import ServiceRecord, part_id
+from maintops.domain.records import ServiceRecord
 from maintops.domain.runs import ServerAnswered, StageEnded, StageResult
+from maintops.domain.stages import stage_words
 from maintops.domain.steps import reading_of
 from maintops.probes.steps import STEP
 from maintops.rules.judging import compile_rules
 from maintops.workflow.judging import judge_server
+from maintops.workflow.parts import keep_part
 from maintops.workflow.planning import CheckPlan, plan_step
+from maintops.workflow.rescuing import rescue, rescue_cell
 from maintops.workflow.sites import Site, Undertaking, Work
 from maintops.workflow.surveying import PROVEN, draft, unpacked, values
 from maintops.workflow.telling import DEBTS, TITLES, Told, stage_plan, told, with_outcomes
@@ -37,6 +40,9 @@ _PROOF_RULES = (
         FollowUpTemplate("Find out why the change left a difference: {{ told }}", skill="system"),
     ),
 )
+Records = MutableMapping[str, ServiceRecord]
+"""The newest record, or part of one, that this process has kept of each server."""
+
 _CONTENT = "content in check mode is not looked at in a run that changes"
 _PROOF = CheckPlan(Check(PROOF, PROVEN, rules=_PROOF_RULES), STEP, compile_rules(_PROOF_RULES))
 
@@ -56,32 +62,53 @@ def conclude(site: Site, work: Work, why: str = "") -> ServiceRecord:
     all that was to be done was done. `why` says why nothing more is done on it now."""
     journey = site.journey(work)
     whole = all(journey.passed(stage.name) for stage in site.under.stages)
-    plans, readings, outcomes = _readings(site, work, journey, why or work.out)
-    number = 1
-    while True:
-        record = draft(site, work)
-        record = replace(record, id=work.record if number == 1 else part_id(work.record, number), notes=_notes(journey))
-
-        def judge(memory: Memory, record: ServiceRecord = record) -> Verdict:
-            verdict = judge_server(record, plans, readings, values(site, work), memory)
-            return replace(verdict, record=replace(verdict.record, cells=with_outcomes(verdict.record.cells, outcomes)))
-
-        verdict = site.crew.store.commit(site.under.run, record.id, work.name, judge, b"", site.now())
-        if verdict is not None:
-            break
-        number += 1  # an earlier part: this run was gone on with
+    kept = _keep(site, work, journey, why or work.out)
     if whole:
         site.ended(work, END, StageResult.OK)
     site.count()
-    kept = verdict.record
-    tell(site.crew.observers, ServerAnswered(work.name, kept.id, kept.outcome, site.now()), kept)
+    _tell(site, kept)
     return kept
+
+
+def conclude_soaked(site: Site, work: Work, found: StageEnded, known: bool) -> ServiceRecord | None:
+    """Writes down what the look after the soak found: first a further part of the server's record, then the end of the
+    look, so that whoever is killed in between looks again. Where all is well there is no further part (None), unless an
+    earlier process's part (`known` is false) may say otherwise."""
+    if found.result is not StageResult.OK and site.brakes.reason() is not None:  # what was cut off found nothing
+        site.ended(work, SOAKED, StageResult.UNKNOWN, found.message)
+        return None
+    journey = site.journey(work)
+    after = journey.ended.get(AFTER)
+    news = list(found.facts.get("worse", [])) != list(after.facts.get("worse", []) if after is not None else [])
+    kept = None
+    if found.result is not StageResult.OK or news or not known:
+        kept = _keep(site, work, replace(journey, ended={**journey.ended, SOAKED: found}, mid=""), "")
+    site.ended(work, SOAKED, found.result, found.message, found.facts)
+    if kept is not None:
+        _tell(site, kept)
+    return kept
+
+
+def _tell(site: Site, kept: ServiceRecord) -> None:
+    tell(site.crew.observers, ServerAnswered(kept.server, kept.id, kept.outcome, site.now()), kept)
+
+
+def _keep(site: Site, work: Work, journey: Journey, why: str) -> ServiceRecord:
+    plans, readings, outcomes = _readings(site, work, journey, why)
+
+    def judge(record: ServiceRecord, memory: Memory) -> Verdict:
+        verdict = judge_server(record, plans, readings, values(site, work), memory)
+        return replace(verdict, record=replace(verdict.record, cells=with_outcomes(verdict.record.cells, outcomes)))
+
+    # there is an earlier part where this run was gone on with, or looked once more
+    return keep_part(site.crew.store, replace(draft(site, work), notes=_notes(journey)), judge, site.now()).record
 
 
 def _notes(journey: Journey) -> tuple[str, ...]:
     owed = f"still owed: {', '.join(journey.owed)} (maintops obligations)" if journey.owed else ""
-    mid = f"in the middle of {journey.mid}" if journey.mid else ""
-    return tuple(one for one in (mid, owed) if one)
+    mid = f"in the middle of {stage_words(journey.mid)}" if journey.mid else ""
+    unwell = journey.unwell.message if journey.unwell is not None else ""
+    return tuple(one for one in (mid, owed, unwell) if one)
 
 
 def _readings(
@@ -113,6 +140,7 @@ def _readings(
             readings[step.id] = reading_of(answer)
         else:
             add(step.id, step.title, step.id, step.action)
+    _rescue(site, work, journey, plans, readings)
     plans.append(_PROOF)
     readings[PROOF], outcome = _proof(journey, why)
     if outcome is not None:
@@ -124,6 +152,16 @@ def _readings(
         if debts.outcome is not None:
             outcomes[DEBTS] = debts.outcome
     return plans, readings, outcomes
+
+
+def _rescue(
+    site: Site, work: Work, journey: Journey, plans: list[CheckPlan], readings: dict[str, Reading | Cell]
+) -> None:
+    """The step by hand that was offered for a server that did not come back; the others have no cell of it."""
+    cell = rescue_cell(site, work, journey)
+    if cell is not None:
+        plans.append(stage_plan(cell.check, rescue(work).title))
+        readings[cell.check] = cell
 
 
 def _newest(journey: Journey, stage: str) -> StageEnded | None:
@@ -141,7 +179,7 @@ def _blank(id: str, journey: Journey, stage: str, why: str) -> Cell:
 
 
 def _checks(site: Site, work: Work, journey: Journey, why: str) -> dict[str, Reading | Cell]:
-    ended = journey.ended.get(AFTER) or journey.ended.get(BEFORE)
+    ended = _last_look(journey) or journey.ended.get(BEFORE)
     if work.readings and (ended is None or ended.result is not StageResult.UNREACHABLE):
         return dict(work.readings)
     if ended is not None and ended.facts.get("evidence"):
@@ -156,12 +194,16 @@ def _checks(site: Site, work: Work, journey: Journey, why: str) -> dict[str, Rea
     return {one.check.id: _untold(one.check.id, why) for one in site.checks}
 
 
+def _last_look(journey: Journey) -> StageEnded | None:
+    return journey.ended.get(SOAKED) or journey.ended.get(AFTER)
+
+
 def _untold(id: str, why: str) -> Cell:
     return Cell(id, None, Outcome.NOT_REACHED, message=why or "it was not looked at")
 
 
 def _proof(journey: Journey, why: str) -> tuple[Reading | Cell, Outcome | None]:
-    after = journey.ended.get(AFTER)
+    after = _last_look(journey)
     if after is None or "proof" not in after.facts:
         if after is not None and after.result is StageResult.UNREACHABLE:
             return Cell(PROOF, None, Outcome.UNREACHABLE, message=after.message), None

@@ -14,11 +14,12 @@ from maintops.domain.answers import Reading
 from maintops.domain.checklists import Checklist, Step
 from maintops.domain.outcomes import Cell, Outcome
 from maintops.domain.ports import Memory, Store, Verdict
-from maintops.domain.records import ServiceRecord, merged, part_id
+from maintops.domain.records import ServiceRecord, merged
 from maintops.domain.runs import PlannedServer, Run, RunState
 from maintops.domain.steps import StepAnswer, reading_of
 from maintops.errors import UsageError
 from maintops.workflow.judging import judge_server
+from maintops.workflow.parts import keep_part
 from maintops.workflow.planning import plan_step
 
 BY_HAND = "by hand"
@@ -107,17 +108,11 @@ def _keep(
     readings: dict[str, Reading | Cell] = {one.check.id: reading_of(by_id[one.check.id]) for one in plans}
     planned = next(one for one in run.planned.servers if one.server == record.server)
     values = {**checklist.parameters, **planned.values}
-    number = 2
-    while True:
-        draft = _draft(run, planned, record, checklist, answers, number, now)
 
-        def judge(memory: Memory, draft: ServiceRecord = draft) -> Verdict:
-            return judge_server(draft, plans, readings, values, memory)
+    def judge(part: ServiceRecord, memory: Memory) -> Verdict:
+        return judge_server(part, plans, readings, values, memory)
 
-        verdict = store.commit(run.id, draft.id, record.server, judge, b"", now)
-        if verdict is not None:
-            return verdict.record
-        number += 1  # an earlier part, or somebody else's at this very moment
+    return keep_part(store, _draft(run, planned, record, checklist, answers, now), judge, now, first=2).record
 
 
 def _draft(
@@ -126,11 +121,10 @@ def _draft(
     record: ServiceRecord,
     checklist: Checklist,
     answers: Sequence[StepAnswer],
-    number: int,
     now: datetime,
 ) -> ServiceRecord:
     return ServiceRecord(
-        id=part_id(planned.record, number),
+        id=planned.record,
         run=run.id,
         server=planned.server,
         checklist=record.checklist,

@@ -1,45 +1,77 @@
-"""Whether the next wave may begin: the one before it went well, its soak time is over, the gate's command agrees."""
+"""Whether the next wave may begin: the one before it went well, and is still well after its soak time; the gate's
+command agrees. The last wave has no gate, but it soaks and is looked at like the others."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
-from maintops.domain.journeys import AFTER
+from maintops.domain.journeys import AFTER, SOAKED
 from maintops.domain.runs import StageResult, Waved
-from maintops.workflow.limiting import waits
+from maintops.domain.wording import some
+from maintops.workflow.concluding import Records, conclude_soaked
+from maintops.workflow.hooking import how
+from maintops.workflow.limiting import Limits, waits
 from maintops.workflow.sites import Site
+from maintops.workflow.surveying import look_after_soak
 
 _SHOWN = 3
 
 
-def gate(site: Site, number: int) -> str:
-    """Why nothing may follow a wave; "" where it is behind its gate, which is on record then. The last one has none."""
-    if number == len(site.under.plan.waves):
-        site.write(Waved(number, "passed", "", site.now()))
-        return ""
+def gate(site: Site, number: int, limits: Limits, records: Records) -> str:
+    """Why nothing may follow a wave; "" where it is behind its gate, which is on record then. `records` are those that
+    this process has kept; what the look after the soak finds is added."""
     wave = site.under.plan.waves[number - 1]
-    why = _unfinished(site, number, wave) or _worse(site, number, wave) or _soak(site, number, wave)
-    why = why or _refused(site, number, wave)
+    is_last = number == len(site.under.plan.waves)
+    why = "" if is_last else _unfinished(site, number, wave) or _worse(site, number, wave, AFTER)
+    why = why or _soak(site, number, wave)
+    if not why:
+        look_once_more(site, [name for name in wave if is_to_soak(site, name)], records)
+        why = limits.exceeded(number)
+    if not is_last:
+        why = why or _unwell(number, limits) or _worse(site, number, wave, SOAKED) or _refused(site, number, wave)
     if not why:
         site.write(Waved(number, "passed", "", site.now()))
     return why
 
 
+def is_to_soak(site: Site, name: str) -> bool:
+    """Whether a server is through, and was not looked at after the soak. Without a soak there is nothing to see that
+    was not seen just now."""
+    return site.under.policy.soak > 0 and name in site.finished and SOAKED not in site.journey(name).ended
+
+
+def look_once_more(site: Site, names: Sequence[str], records: Records) -> None:
+    """Looks at servers after their soak, all at a time that may be."""
+    works = [site.work(name) for name in names]
+    if not works:
+        return
+    for work, found in look_after_soak(site, works):
+        kept = conclude_soaked(site, work, found, work.name in records)
+        if kept is not None:
+            records[work.name] = kept
+
+
+def _unwell(number: int, limits: Limits) -> str:
+    if limits.well:
+        return ""
+    return f"held: nobody is well after the soak of wave {number}: nothing speaks for going on"
+
+
 def _unfinished(site: Site, number: int, wave: Sequence[str]) -> str:
     waiting = [name for name in wave if name not in site.finished and waits(site, name)]
     if waiting:
-        return f"held: of wave {number} {_some(waiting)} must be finished first, which wait for a person"
+        return f"held: of wave {number} {some(waiting)} must be finished first, which wait for a person"
     if not site.finished:
         return f"held: nobody was changed in wave {number} or before it: nothing speaks for going on"
     return ""
 
 
-def _worse(site: Site, number: int, wave: Sequence[str]) -> str:
+def _worse(site: Site, number: int, wave: Sequence[str], look: str) -> str:
     """Who goes on with a run that was stopped for this very reason has seen it."""
     worse = [
         f"{name}: {told}"
         for name in wave
-        if (ended := site.journey(name).ended.get(AFTER)) is not None and ended.result is StageResult.OK
+        if (ended := site.journey(name).ended.get(look)) is not None and ended.result is StageResult.OK
         for told in ended.facts.get("worse", [])
     ]
     rest = f" (and {len(worse) - _SHOWN} more)" if len(worse) > _SHOWN else ""
@@ -70,10 +102,4 @@ def _refused(site: Site, number: int, wave: Sequence[str]) -> str:
     said = site.staff.commander.command(policy.gate, given, policy.gate_timeout, site.brakes.reason)
     if said.status == 0:
         return ""
-    how = f"exit status {said.status}" if said.status is not None else "no answer in time"
-    printed = said.printed.strip()[-300:]
-    return f"held: the gate after wave {number} says no ({how}){f': {printed}' if printed else ''}"
-
-
-def _some(names: Sequence[str]) -> str:
-    return ", ".join(names[:5]) + (f" and {len(names) - 5} more" if len(names) > 5 else "")
+    return f"held: the gate after wave {number} says no: {how(said.status, said.printed)}"

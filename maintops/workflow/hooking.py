@@ -35,12 +35,20 @@ def hook(site: Site, stage: Stage, works: Sequence[Work]) -> None:
     well = [work for work in works if not problems[work.name]]
     if one.verify and well:
         unverified = command(site, well, one.verify, one, stage.name)
-        problems |= {name: f"it did not take effect: {why}" if why else "" for name, why in unverified.items()}
+        asked = f"it did not take effect, says `{clipped(one.verify, 120)}`"
+        problems |= {name: f"{asked}: {why}" if why else "" for name, why in unverified.items()}
     for work in works:
         why = problems[work.name]
-        site.ended(
-            work, stage.name, StageResult.FAILED if why else StageResult.OK, f"{stage.name}: {why}" if why else ""
-        )
+        told = f"{stage.name}: {why}; {_what_now(site, work, duty)}" if why else ""
+        site.ended(work, stage.name, StageResult.FAILED if why else StageResult.OK, told)
+
+
+def _what_now(site: Site, work: Work, duty: str) -> str:
+    """What a person does about a hook that failed."""
+    run = site.under.run
+    owed = f"{duty} is owed (maintops obligations); " if duty in site.journey(work).owed else ""
+    back = f", or leave it as it is and pay what is owed: maintops obligations --settle -l {work.name}" if owed else ""
+    return f"{owed}find out why on {work.name}, then go on: maintops run continue {run}{back}"
 
 
 def duty(site: Site, stage: Stage, works: Sequence[Work]) -> None:
@@ -89,8 +97,32 @@ def _on_controller(site: Site, work: Work, text: str, one: Hook, duty: str) -> s
     done = site.staff.commander.command(text, given, one.timeout, site.brakes.reason)
     if done.status == 0:
         return ""
-    how = f"exit status {done.status}" if done.status is not None else "it did not end in time"
-    return f"{how}: {done.printed.strip()[-300:]}" if done.printed.strip() else how
+    return how(done.status, done.printed)
+
+
+def how(status: int | None, printed: str) -> str:
+    """How a command ended that did not go well, and what it said last (None: it did not end in time)."""
+    ended = f"exit status {status}" if status is not None else "it did not end in time"
+    said = last_words(printed)
+    return f"{ended}: {said}" if said else f"{ended}, and it printed nothing"
+
+
+def last_words(printed: str, most: int = 300) -> str:
+    """The end of what a command printed, in at most so many characters; what is cut is cut between two words."""
+    text = printed.strip()
+    if len(text) <= most:
+        return text
+    end = text[-(most - 2) :]  # two for the mark
+    words = end.split(maxsplit=1)
+    if not text[-(most - 1)].isspace() and not end[0].isspace() and len(words) > 1:
+        end = words[1]  # it begins in the middle of a word
+    return f"… {end.lstrip()}"
+
+
+def clipped(text: str, most: int) -> str:
+    """The beginning of a command as it is shown in a sentence: in one line of at most so many characters."""
+    line = " ".join(text.split())
+    return line if len(line) <= most else f"{line[: most - 2].rpartition(' ')[0] or line[: most - 2]} …"
 
 
 def _problem(reading: object) -> str:
@@ -102,5 +134,4 @@ def _problem(reading: object) -> str:
     status = facts.get("exit_status")
     if status == 0:
         return ""
-    printed = str(facts.get("error") or facts.get("text") or "").strip()[-300:]
-    return f"exit status {status}: {printed}" if printed else f"exit status {status}"
+    return how(status, str(facts.get("error") or facts.get("text") or ""))

@@ -14,6 +14,7 @@ from maintops.domain.outcomes import Cell, Outcome, Severity
 from maintops.domain.ports import Memory, Remembered, Subjects, Verdict
 from maintops.domain.records import ServiceRecord
 from maintops.domain.trends import Points, extended
+from maintops.domain.wording import some
 from maintops.probes.contract import Presence
 from maintops.rules.filters import is_number
 from maintops.rules.judging import Judgement, Past, compile_rules, judge
@@ -205,8 +206,7 @@ def _judge_content(
         return replace(judged, cells=tuple(replace(one, evidence=cell.evidence) for one in judged.cells))
     changed = cell.facts.get("changed", [])
     if changed:
-        told = ", ".join(changed[:5]) + (f" and {len(changed) - 5} more" if len(changed) > 5 else "")
-        message = f"Ansible would change: {told}"
+        message = f"Ansible would change: {some(changed)}"
         cell = replace(cell, outcome=Outcome.ATTENTION, severity=Severity.WARNING, message=message)
     return Judged((cell,), {None: Remembered(cell.facts, record, now)})
 

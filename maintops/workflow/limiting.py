@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from datetime import datetime, timedelta
 
 from maintops.domain.runs import StageResult
@@ -13,6 +13,8 @@ from maintops.workflow.sites import Site
 
 FRESH = timedelta(minutes=5)
 """For how long it counts which members of a group answered: in a long wave others may go down."""
+
+_SHOWN = 5
 
 
 class Limits:
@@ -27,7 +29,7 @@ class Limits:
         self._site = site
         self._run = frozenset(site.under.plan.names)
         self._another_chance = {name for name in site.lost if name not in site.taken and name not in site.finished}
-        self._down: set[str] = set()
+        self._down: dict[str, str] = {}
         self._asked: dict[str, datetime] = {}
 
     # --- the budget --------------------------------------------------------------------------------------------------
@@ -51,8 +53,26 @@ class Limits:
         lost, budget = self.lost, self.budget(number)
         if len(lost) <= budget:
             return ""
-        names = ", ".join(lost[:5]) + (f" and {len(lost) - 5} more" if len(lost) > 5 else "")
+        said = [f"{name}{self._unwell_words(name)}" for name in lost[:5]]
+        names = ", ".join(said) + (f" and {len(lost) - 5} more" if len(lost) > 5 else "")
         return f"held: the failure budget ({budget}) is used up: {len(lost)} failed ({names})"
+
+    # --- who is through, and well ------------------------------------------------------------------------------------
+
+    @property
+    def well(self) -> list[str]:
+        """The servers that are through, and were well when they were looked at after the soak, where they were."""
+        return [name for name in self._site.finished if self._site.journey(name).unwell is None]
+
+    @property
+    def unwell(self) -> dict[str, str]:
+        """The servers that are through and were not well after the soak, and what they were."""
+        found = {name: self._site.journey(name).unwell for name in self._site.finished}
+        return {name: one.message for name, one in found.items() if one is not None}
+
+    def _unwell_words(self, name: str) -> str:
+        unwell = self._site.journey(name).unwell
+        return f": {unwell.message}" if unwell is not None else ""
 
     # --- groups and order --------------------------------------------------------------------------------------------
 
@@ -71,23 +91,48 @@ class Limits:
             asked |= unknown
             self._ask(sorted(unknown))
         self._another_chance -= {*found.servers}
-        for name in found.refused:
-            self.held[name] = found.refused[name]
+        down = self._standing().down if found.refused else ()
+        for name, why in found.refused.items():
+            self.held[name] = self._explained(name, why, down)
         return found
+
+    def _explained(self, name: str, why: str, down: Collection[str]) -> str:
+        """Why a server has no turn, with who else of its groups is missing and what to do."""
+        fleet = self._site.under.plan.fleet
+        taken = fleet.taken_by(name)
+        own = {fleet.group_of[one] for one in taken if one in fleet.group_of}
+        missing = {one for one in down if fleet.group_of.get(one) in own}
+        if why != fleet.excess(missing | {one for one in taken if one in fleet.group_of}):
+            return why  # it is not for its group's sake
+        told = [self._missing_words(one) for one in sorted(missing - taken)]
+        if not told:
+            return why
+        rest = f" and {len(told) - _SHOWN} more" if len(told) > _SHOWN else ""
+        them = "it is" if len(told) == 1 else "they are"
+        then = f"see that {them} well, then: maintops run continue {self._site.under.run}"
+        return f"{why}; {', '.join(told[:_SHOWN])}{rest}: {then}"
+
+    def _missing_words(self, name: str) -> str:
+        if name in self._down:
+            return f"{name} does not answer ({self._down[name]})"
+        return f"{name} was not well after the soak" if name in self.unwell else f"{name} is not finished"
 
     def came_back(self, names: Sequence[str]) -> None:
         """Some servers were changed to the end: whoever was down before is not any more."""
-        self._down -= {name for name in names if name in self._site.finished}
+        for name in names:
+            if name in self._site.finished:
+                self._down.pop(name, None)
 
     def _standing(self) -> Standing:
         site = self._site
-        unfinished = [name for name in site.taken if name not in site.finished]
+        well = frozenset(self.well)
+        unfinished = [name for name in site.taken if name not in well]
         lost = dict(self.held)
         for name in (*self.lost, *unfinished):
             if name not in lost:
                 failed = site.journey(name).lost
                 lost[name] = failed.message if failed is not None else "it is not finished"
-        return Standing(site.finished, lost, {*self._down, *unfinished})
+        return Standing(well, lost, {*self._down, *unfinished})
 
     def _is_fresh(self, group: str) -> bool:
         at = self._asked.get(group)
@@ -97,8 +142,8 @@ class Limits:
         site = self._site
         members = sorted({member for one in groups for member in site.under.plan.fleet.groups[one].members})
         works = [site.work(name) for name in members if name in site.under.everyone]
-        silent = {name for name, boot in ask_boots(site, works).items() if isinstance(boot, str)}
-        self._down = (self._down - {*members}) | silent
+        silent = {name: boot for name, boot in ask_boots(site, works).items() if isinstance(boot, str)}
+        self._down = {name: why for name, why in self._down.items() if name not in members} | silent
         self._asked |= dict.fromkeys(groups, site.now())
 
     # --- time, and whoever says stop ---------------------------------------------------------------------------------

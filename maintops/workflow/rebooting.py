@@ -15,14 +15,12 @@ from datetime import datetime
 from typing import Any
 
 from maintops.domain.answers import Measured, Reading
-from maintops.domain.changes import ChangeStep, Reboot
-from maintops.domain.checklists import Check
+from maintops.domain.changes import ChangeStep
 from maintops.domain.outcomes import Cell
-from maintops.domain.placements import CONSOLE
-from maintops.domain.ports import Inquiry, Pulse, Told
+from maintops.domain.ports import Pulse
 from maintops.domain.runs import StageResult
-from maintops.workflow.hooking import environment
-from maintops.workflow.planning import BMC_ADDRESS, plan_check
+from maintops.workflow.needing import candidates, newest_kernel, why_not
+from maintops.workflow.rescuing import OFFERED, answered_since, goes_on, gone, helped, is_gone
 from maintops.workflow.sites import Site, Stage, Work
 
 GOOD_ANSWERS = 3
@@ -34,14 +32,11 @@ PAUSE = 3.0
 AGAIN = 60.0
 """Seconds after which a server that still runs its old boot is told again: what was told may have been lost."""
 
-BMC_IPMI = "maintops_bmc_ipmi"
-"""The inventory variable that says that a management controller is asked by IPMI."""
-
 LONGEST_ROUND = 180.0
 """Seconds that one round of questions counts at most: more has gone by only for somebody who has set the clock."""
 
 _SLACK = 120.0
-_BOOT, _NEEDED, _REBOOT = "CHG-201", "CHG-202", "CHG-203"
+_BOOT, _REBOOT = "CHG-201", "CHG-203"
 
 _IDENTITY = """\
 boot=$(cat /proc/sys/kernel/random/boot_id)
@@ -80,8 +75,9 @@ def reboot(site: Site, stage: Stage, works: Sequence[Work]) -> None:
         raise ValueError(f"{stage.name} reboots nothing")
     expected = {work.name: dict(site.journey(work).begun.get(stage.name, {})) for work in works}
     begun = [work for work in works if expected[work.name].get("boot")]
-    fresh = _wanted(site, stage, step.reboot, [work for work in works if work not in begun])
-    fresh = _helped(site, stage, fresh)
+    begun = _still_wanted(site, stage, begun, expected, step.timeout)
+    fresh = [work for work in works if not expected[work.name].get("boot")]
+    fresh = candidates(site, stage, step.reboot, fresh)
     boots = ask_boots(site, fresh)
     for work in list(fresh):
         found = boots[work.name]
@@ -96,91 +92,27 @@ def reboot(site: Site, stage: Stage, works: Sequence[Work]) -> None:
         return
     site.began(stage.name, going, {work.name: expected[work.name] for work in going})
     _command(site, going, expected)
-    _wait(site, stage, step.timeout, {work.name: work for work in going}, expected)
+    while going:
+        silent = _wait(site, stage, step.timeout, {work.name: work for work in going}, expected)
+        going = helped(site, stage, silent, step.timeout)
 
 
-# --- before -----------------------------------------------------------------------------------------------------------
-
-
-def _wanted(site: Site, stage: Stage, when: Reboot, works: Sequence[Work]) -> list[Work]:
-    """The servers that are to be rebooted; the others' stage is over."""
-    if when is Reboot.NEVER:
-        for work in works:
-            site.ended(work, stage.name, StageResult.SKIPPED, "the checklist says: never")
-        return []
-    reasons = needs(site, works)
-    wanted = []
-    for work in works:
-        why = reasons[work.name]
-        if when is Reboot.IF_NEEDED and why is None:
-            site.ended(work, stage.name, StageResult.SKIPPED, "no reboot is needed")
-        elif when is Reboot.IF_NEEDED and isinstance(why, str):
-            site.ended(work, stage.name, StageResult.UNKNOWN, f"whether a reboot is needed is not known: {why}")
-        elif work.planned.protected:
-            told = f"{work.name} needs a reboot, which a person does after the run: {work.planned.protected}"
-            site.ended(work, stage.name, StageResult.OK, told, {"told": "by-hand"})
-        else:
-            wanted.append(work)
-    return wanted
-
-
-def needs(site: Site, works: Sequence[Work]) -> Mapping[str, list[str] | str | None]:
-    """Why each server needs a reboot (a list); None where it needs none; text where nobody knows."""
-    if not works:
-        return {}
-    plan = plan_check(Check(_NEEDED, "reboot", probe="reboot-required", timeout=60), site.under.catalogue)
-    found: dict[str, list[str] | str | None] = {}
-    for name, read in site.observe(works, [plan]).items():
-        reading = read.readings[_NEEDED]
-        if isinstance(reading, Measured) and reading.subjects:
-            facts = reading.subjects[0].facts
-            required = facts.get("required")
-            reasons = [str(one) for one in facts.get("reasons") or ["it says so"]]
-            found[name] = reasons if required else None if required is not None else "it does not say"
-        else:
-            found[name] = _why(reading)
-    return found
-
-
-def _helped(site: Site, stage: Stage, works: Sequence[Work]) -> list[Work]:
-    """The servers whose console or management controller answers: a server that does not come back can be helped."""
-    inquiries = [_inquiry(site, work) for work in works if work.server.variables.get(BMC_ADDRESS) is not None]
-    told: dict[str, Told] = {}
-    if inquiries and site.crew.contact is not None:
-        for item in site.crew.contact.inquire(inquiries, forks=site.under.forks, stop=site.brakes.reason):
-            if not isinstance(item, Pulse):
-                told[item.server] = item
-    helped = []
-    for work in works:
-        why = _helpless(site, work, told.get(work.name))
-        if why:
-            site.ended(work, stage.name, StageResult.FAILED, f"not rebooted: {why}")
-        else:
-            helped.append(work)
-    return helped
-
-
-def _inquiry(site: Site, work: Work) -> Inquiry:
-    """A question to a management controller: by IPMI where the inventory says that it is asked so, else Redfish."""
-    ipmi = str(work.server.variables.get(BMC_IPMI, "")).strip().lower() in ("true", "yes", "1")
-    probe = site.under.catalogue.probe("bmc-sensors" if ipmi else "redfish-health")
-    defaults = {name: one.default for name, one in probe.parameters.items()}
-    question = probe.question({**defaults, "ask": True} if ipmi else defaults)
-    return Inquiry(work.server, _BOOT, probe.reach.value, str(question), 60.0, 8 * 1024 * 1024)
-
-
-def _helpless(site: Site, work: Work, told: Told | None) -> str:
-    console = work.server.variables.get(CONSOLE)
-    if isinstance(console, str):
-        given = environment(site.under.run, work.name, "console")
-        done = site.staff.commander.command(console, given, 60.0, site.brakes.reason)
-        return "" if done.status == 0 else f"its console does not answer ({CONSOLE}: {done.printed.strip()[-200:]})"
-    if told is not None:
-        why = told.failure.why if told.failure is not None else ""
-        return f"its management controller does not answer: {why}" if why else ""
-    if site.under.policy.console_required:
-        return f"neither a console ({CONSOLE}) nor a management controller ({BMC_ADDRESS}) is known"
-    return ""
+def _still_wanted(
+    site: Site, stage: Stage, works: Sequence[Work], expected: Mapping[str, dict[str, Any]], seconds: float
+) -> list[Work]:
+    """Of servers whose reboot was begun before: those that are to be waited for. One that did not come back then, and
+    still does not answer, is offered to whoever is there; nobody's answer is waited for."""
+    lost = [work for work in works if is_gone(site.journey(work).ended.get(stage.name))]
+    for work in lost:
+        expected[work.name][OFFERED] = True
+    said = {work.name: answered_since(site, work, site.journey(work).ended[stage.name].at) for work in lost}
+    for work in lost:
+        if said[work.name] is not None and not goes_on(said[work.name]):
+            gone(site, stage, work, seconds, said[work.name])
+    open_ones = [work for work in lost if said[work.name] is None] if site.staff.ask is not None else []
+    silent = [name for name, boot in ask_boots(site, open_ones).items() if isinstance(boot, str)]
+    helped(site, stage, [work for work in open_ones if work.name in silent], seconds)
+    return [work for work in works if not work.out]
 
 
 # --- the reboot -------------------------------------------------------------------------------------------------------
@@ -199,13 +131,7 @@ def _boot(reading: Reading | Cell) -> Boot | str:
     identity, uptime, kernel = facts.get("boot"), facts.get("uptime"), facts.get("kernel")
     if isinstance(identity, str) and "/" in identity and isinstance(uptime, int) and isinstance(kernel, str):
         return Boot(identity[:200], uptime, kernel[:200])
-    return _why(reading)
-
-
-def _why(reading: Reading | Cell) -> str:
-    if isinstance(reading, Cell):
-        return reading.message or reading.outcome.value
-    return getattr(reading, "why", "") or "its answer makes no sense"
+    return why_not(reading)
 
 
 def _command(site: Site, works: Sequence[Work], expected: Mapping[str, Mapping[str, Any]]) -> None:
@@ -219,9 +145,9 @@ def _command(site: Site, works: Sequence[Work], expected: Mapping[str, Mapping[s
 
 def _wait(
     site: Site, stage: Stage, seconds: float, left: dict[str, Work], expected: Mapping[str, Mapping[str, Any]]
-) -> None:
-    """Waits until every server is back, or its time is over. The time is counted round by round: somebody may set the
-    clock."""
+) -> list[Work]:
+    """Waits until every server is back, or its time is over; returns those that do not answer. The time is counted
+    round by round: somebody may set the clock."""
     good: dict[str, int] = dict.fromkeys(left, 0)
     waited = told = 0.0
     last: dict[str, Boot | str] = {}
@@ -243,12 +169,14 @@ def _wait(
         if (why := site.brakes.reason()) is not None:
             for work in left.values():
                 site.ended(work, stage.name, StageResult.UNKNOWN, f"{why}; it was rebooting")
-            return
+            return []
         site.staff.sleep(PAUSE)
         waited += min(max((site.now() - began).total_seconds(), PAUSE), LONGEST_ROUND)
         site.sign(Pulse(dict.fromkeys(left, stage.name)))
     for name, work in left.items():
-        _gone(site, stage, work, last[name], expected[name], seconds)
+        if isinstance(boot := last[name], Boot):
+            _fail(site, stage, work, boot, expected[name], seconds)
+    return [work for name, work in left.items() if isinstance(last[name], str)]
 
 
 def _is_same_boot(found: Boot | str, before: Boot | str | None) -> bool:
@@ -275,34 +203,13 @@ def _back(site: Site, stage: Stage, work: Work, found: Boot, before: Mapping[str
     site.ended(work, stage.name, StageResult.OK, f"rebooted, with the kernel {found.kernel}", facts)
 
 
-def newest_kernel(site: Site, work: Work) -> str:
-    """The newest kernel that is installed, as far as the server says."""
-    plan = plan_check(Check(_NEEDED, "reboot", probe="reboot-required", timeout=60), site.under.catalogue)
-    reading = site.observe([work], [plan])[work.name].readings[_NEEDED]
-    facts = reading.subjects[0].facts if isinstance(reading, Measured) and reading.subjects else {}
-    return str(facts.get("newest_kernel") or "")
-
-
-def _gone(site: Site, stage: Stage, work: Work, last: Boot | str, before: Mapping[str, Any], seconds: float) -> None:
-    if isinstance(last, Boot):
-        if last.identity == before["boot"]:
-            told = "did not reboot", "it still runs what it ran before; look why (systemctl list-jobs), and go on"
-        else:
-            told = (
-                "was not back for good",
-                "it answers, but goes down again, or its uptime has not begun anew; look at it",
-            )
-        why = f"{work.name} {told[0]} within {seconds / 60:.0f} min: {told[1]}"
-        site.ended(work, stage.name, StageResult.FAILED, why)
-        return
-    address = work.server.variables.get(BMC_ADDRESS)
-    way = f"through its management controller ({address})" if address else "on site or through its console"
-    why = (
-        f"{work.name} did not come back within {_span(seconds)} after its reboot: look at its console, "
-        f"then power-cycle it {way}; it stays drained"
-    )
-    site.ended(work, stage.name, StageResult.UNREACHABLE, why, {"told": "gone"})
-
-
-def _span(seconds: float) -> str:
-    return f"{seconds / 60:.0f} min" if seconds >= 120 else f"{seconds:.0f} s"
+def _fail(site: Site, stage: Stage, work: Work, last: Boot, before: Mapping[str, Any], seconds: float) -> None:
+    if last.identity == before["boot"]:
+        told = "did not reboot", "it still runs what it ran before; look why (systemctl list-jobs), and go on"
+    else:
+        told = (
+            "was not back for good",
+            "it answers, but goes down again, or its uptime has not begun anew; look at it",
+        )
+    why = f"{work.name} {told[0]} within {seconds / 60:.0f} min: {told[1]}"
+    site.ended(work, stage.name, StageResult.FAILED, why)

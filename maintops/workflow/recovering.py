@@ -7,13 +7,13 @@ whom it had not touched, which stages were over, and which one was mid-flight.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from maintops.domain.journeys import AFTER, BEFORE, END, HOOKS, Journal, Journey, journal
+from maintops.domain.journeys import HOOKS, Journal, Journey, journal
 from maintops.domain.outcomes import Cell, Outcome
 from maintops.domain.ports import Memory, Store, Verdict
-from maintops.domain.records import ServiceRecord, part_id
+from maintops.domain.records import ServiceRecord
 from maintops.domain.runs import (
     Event,
     Owner,
@@ -29,6 +29,8 @@ from maintops.domain.runs import (
     StageResult,
     fold,
 )
+from maintops.domain.stages import stage_words
+from maintops.workflow.parts import keep_part
 
 DIED = "its process died"
 WHY = "maintops died before this server's answer was kept"
@@ -37,11 +39,6 @@ SILENCE = timedelta(minutes=5)
 
 UNTOUCHED = "not touched: maintops died before its turn"
 
-_STAGES = {
-    BEFORE: "the look at it before the change",
-    AFTER: "the look at it after the change",
-    END: "what was left to do in the end",
-}
 _OUTCOMES = {
     StageResult.OK: Outcome.OK,
     StageResult.SKIPPED: Outcome.SKIPPED,
@@ -97,31 +94,6 @@ def _draft(run: Run, planned: PlannedServer, cells: tuple[Cell, ...], why: str, 
 
 
 # --- runs that change servers ----------------------------------------------------------------------------------------
-
-
-def keep_part(
-    store: Store,
-    draft: ServiceRecord,
-    judge: Callable[[ServiceRecord, Memory], Verdict],
-    at: datetime,
-    *,
-    first: int = 1,
-    given_up: Callable[[], bool] = lambda: False,
-) -> Verdict | None:
-    """Keeps a record, or where it exists a further part of it (RUN-0001.2, …), under the first id that is free from
-    part `first` on. `draft` has the id of the record itself; `judge` gets it with the id that it will have. `given_up`
-    is asked whenever an id was not free: where it says so nothing is kept, and None returned."""
-    number = first
-    while True:
-        part = draft if number == 1 else replace(draft, id=part_id(draft.id, number))
-
-        def judged(memory: Memory, part: ServiceRecord = part) -> Verdict:
-            return judge(part, memory)
-
-        verdict = store.commit(draft.run, part.id, draft.server, judged, b"", at)
-        if verdict is not None or given_up():
-            return verdict
-        number += 1
 
 
 def stage_cells(
@@ -195,7 +167,7 @@ def _broken_off(run: Run, planned: PlannedServer, told: Journal, now: datetime) 
         cells = stage_cells(run.planned.checks, journey, UNTOUCHED, Outcome.NOT_REACHED)
         return _draft(run, planned, cells, UNTOUCHED, now)
     if journey.mid:
-        stage = _STAGES.get(journey.mid, journey.mid)
+        stage = stage_words(journey.mid)
         why = f"maintops died in the middle of {stage}; maintops run continue {run.id} finds out"
     else:
         why = f"maintops died before it was done; maintops run continue {run.id} goes on"

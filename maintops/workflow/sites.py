@@ -3,6 +3,7 @@ is done."""
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -70,13 +71,14 @@ class Work:
 @dataclass(frozen=True, slots=True)
 class ChangeCrew:
     """Who and what carries a changing run out. `sleep` waits for so many seconds; `ask` asks the person at the terminal
-    for a step (None: nobody is there)."""
+    for a step (None: nobody is there); `elapsed` counts seconds from no matter when, and nobody can set it."""
 
     crew: Crew
     doer: Doer
     commander: Commander
     sleep: Callable[[float], None]
     ask: Callable[[str, Step], StepAnswer | None] | None = None
+    elapsed: Callable[[], float] = time.monotonic
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,6 +149,7 @@ class Site:
         self._planned = {one.server: one for one in under.plan.servers}
         self._compiled: dict[tuple[tuple[str, str | None], ...], dict[str, Asking]] = {}
         self._last = self._signed = self.crew.clock()
+        self._elapsed = staff.elapsed()
         self._set_back = timedelta()
         for event in events:
             self._take(event)
@@ -163,14 +166,16 @@ class Site:
 
     def now(self) -> datetime:
         """Now, in UTC."""
-        now = self.crew.clock()
-        self._set_back += max(self._last - now, timedelta())
-        self._last = now
+        now, elapsed = self.crew.clock(), self.staff.elapsed()
+        # what has passed since the last look counts: a step is done, or a gate asked, for as long as that takes
+        expected = self._last + timedelta(seconds=elapsed - self._elapsed)
+        self._set_back += max(expected - now, timedelta())
+        self._last, self._elapsed = now, elapsed
         return now
 
     @property
     def latest(self) -> datetime:
-        """What the clock would say now, had nobody set it back while it was looked at."""
+        """What the clock would say now, had nobody set it back since the run was begun or gone on with."""
         return self.now() + self._set_back
 
     def sign(self, pulse: Pulse) -> None:

@@ -7,18 +7,18 @@ from __future__ import annotations
 
 import json
 import zlib
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 from maintops.domain.answers import Measured, Reading, Skipped
 from maintops.domain.changes import Packages
 from maintops.domain.checklists import Check
-from maintops.domain.journeys import AFTER, BEFORE
+from maintops.domain.journeys import AFTER, BEFORE, SOAKED
 from maintops.domain.outcomes import Cell, Outcome, Severity
 from maintops.domain.proofs import PROOF, REMOVED, differences, judge_differences, unknown_kinds
 from maintops.domain.records import ServiceRecord
-from maintops.domain.runs import StageResult
+from maintops.domain.runs import StageEnded, StageResult
 from maintops.workflow.judging import judge_server
 from maintops.workflow.planning import CheckPlan, plan_check
 from maintops.workflow.reading import ServerReading
@@ -93,26 +93,51 @@ def look(site: Site, stage: Stage, works: Sequence[Work]) -> None:
 def look_again(site: Site, stage: Stage, works: Sequence[Work]) -> None:
     """The last look: the postchecks of every step must pass, and only expected differences are left."""
     site.began(AFTER, works)
-    needed = list(dict.fromkeys(id for step in site.under.checklist.sequence for id in step.postcheck))
     for work, reading in _read(site, works):
-        lost = unreached(reading)
-        if lost is not None:
-            site.ended(work, AFTER, StageResult.UNREACHABLE, lost)
-            continue
-        before = seen_before(site, work)
-        seen = _seen(site, work, reading)
-        proof = prove(site, work, before, seen)
-        facts = {
-            "evidence": site.crew.store.keep_evidence(packed(seen)),
-            "proof": [[one.subject, one.outcome, one.severity, one.message] for one in proof],
-            "worse": worse(before.cells, (*seen.cells, *proof)),
-        }
-        problems = troubles(seen.cells, needed, tolerated(site, work))
-        problems += [one.message for one in proof if one.severity is Severity.CRITICAL]
-        if not seen.state:
-            problems.append("what it is like could not be measured: nothing is proven")
-        result = StageResult.FAILED if problems else StageResult.OK
-        site.ended(work, AFTER, result, f"after the change: {told(problems)}" if problems else "", facts)
+        found = _compared(site, work, reading)
+        said = found.message if found.result is not StageResult.FAILED else f"after the change: {found.message}"
+        site.ended(work, AFTER, found.result, said, found.facts)
+
+
+def look_after_soak(site: Site, works: Sequence[Work]) -> Iterator[tuple[Work, StageEnded]]:
+    """One look more at servers that are through, judged like the last one. That it began is on record; how it ended is
+    the caller's to write down."""
+    site.began(SOAKED, works)
+    undo = f"repair it, or take it back (maintops rollback {site.under.run})"
+    for work, reading in _read(site, works):
+        found = _compared(site, work, reading)
+        said = f"after the soak: {found.message}; it stays in service, and is not drained again: {undo}"
+        message = said if found.message else ""
+        yield work, StageEnded(work.name, SOAKED, found.result, message, site.now(), found.facts)
+
+
+@dataclass(frozen=True, slots=True)
+class _Compared:
+    """What a look says beside the first one; `message` is empty where all is well."""
+
+    result: StageResult
+    message: str = ""
+    facts: Mapping[str, Any] = field(default_factory=dict)
+
+
+def _compared(site: Site, work: Work, reading: ServerReading) -> _Compared:
+    lost = unreached(reading)
+    if lost is not None:
+        return _Compared(StageResult.UNREACHABLE, lost)
+    needed = list(dict.fromkeys(id for step in site.under.checklist.sequence for id in step.postcheck))
+    before = seen_before(site, work)
+    seen = _seen(site, work, reading)
+    proof = prove(site, work, before, seen)
+    facts = {
+        "evidence": site.crew.store.keep_evidence(packed(seen)),
+        "proof": [[one.subject, one.outcome, one.severity, one.message] for one in proof],
+        "worse": worse(before.cells, (*seen.cells, *proof)),
+    }
+    problems = troubles(seen.cells, needed, tolerated(site, work))
+    problems += [one.message for one in proof if one.severity is Severity.CRITICAL]
+    if not seen.state:
+        problems.append("what it is like could not be measured: nothing is proven")
+    return _Compared(StageResult.FAILED if problems else StageResult.OK, told(problems), facts)
 
 
 def check_step(site: Site, works: Sequence[Work], ids: Collection[str]) -> Mapping[str, list[str]]:

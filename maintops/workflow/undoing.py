@@ -41,7 +41,7 @@ def undoing(listed: Checklist, journal: Journal, servers: Sequence[str]) -> Undo
         if mine:
             found[server] = mine
         left += [
-            f"{step.id} ({step.title}) on {server} cannot be undone"
+            f"{step.id} ({step.title}) on {server} cannot be undone, as its checklist says; see to it by hand"
             for step in listed.changes
             if step.id in begun and step.rollback is None and step.act is not None
         ]
@@ -84,7 +84,9 @@ def restored(
     touched = {name for name in {*old, *left} if old.get(name) != left.get(name)}
     if not old or not new:
         when = "before the change" if not old else "now"
-        return PlannedChange(server, notes=(f"no package is restored: which ones it had {when} is not known",))
+        return PlannedChange(
+            server, notes=(f"no package is restored: which ones it had {when} is not known; see to it by hand",)
+        )
     back = tuple(
         Update(name, new.get(name), version)
         for name, version in sorted(old.items())

@@ -244,7 +244,8 @@ def _plan_pinned(pins: Iterable["Change"], known: Mapping[str, Installed]) -> Pl
     gone = _unavailable(said.text)
     if gone:
         raise Refused(
-            f"not to be had any more: {some(f'{pin.name} {pin.new}' for pin, _ in wanted if _bare(pin) in gone)}"
+            f"not to be had any more: {some(f'{pin.name} {pin.new}' for pin, _ in wanted if _bare(pin) in gone)}; "
+            f"plan anew"
         )
     if said.status != 0:
         raise Refused(f"apt-get cannot do it: {complaints(said.text)}\n{said.end}")

@@ -1,6 +1,8 @@
 """Updates of the RHEL family, by dnf (version 4: RHEL, Alma, Rocky 8 to 10). Carried to the server behind patching.py.
 
 Formats: dnf(8) (what it prints before it asks, with `--assumeno`; its exit status 200 for a lock), rpm(8) (`--qf`).
+A script that fails behind the installation of its package changes neither the exit status of dnf nor what rpm counts
+as installed: it is found in what dnf prints.
 dnf honours versionlock and excludes by itself, and rpm looks for room before a transaction. What becomes of changed
 configuration files is a matter of their packages: rpm has no choice to offer (.rpmnew, .rpmsave).
 """
@@ -26,7 +28,12 @@ _ROW = re.compile(r" (\S+) +(\S+) +(\S*[0-9]\S*) +(\S+) +[0-9.]+ ?[kMGT]? *")
 _REPLACED = re.compile(r" +replacing +(\S+)\.(\S+) (\S+)")
 _WRAPPED = re.compile(r"\n {2,}(?!replacing )(?=\S)")  # a row whose name is longer than its column goes on there
 _MISSING = re.compile(r"(?:No match for argument|Unable to find a match): (.+)")
-_COMPLAINT = re.compile(r"(?: - |Error: |No match for argument: |Failed to |Problem:? ).*")
+_FILTERED = re.compile(r"All matches were filtered out by \w+ filtering for argument: (.+)")
+_COMPLAINT = re.compile(
+    r" *(?:- |Errors during |Error: .|No match for |All matches were |Failed to |Problem\b|warning: %|error: ).*"
+)
+_SCRIPT = re.compile(r"Error in \S+ scriptlet in rpm package (\S+)")
+_ARCH = re.compile(r"\.(noarch|x86_64|i[3-6]86|aarch64|armv7hl|ppc64le|s390x|riscv64|loongarch64)$")
 _KERNEL = re.compile(r"kernel(?:-(?:uek|rt|64k|debug))?(?:-(?:core|modules|modules-core|modules-extra|devel))?")
 _GONE = ("Removing", "Removing dependent packages", "Removing unused dependencies")
 
@@ -84,13 +91,17 @@ def read_changes(text: str) -> tuple[list["Change"], list["Change"]]:
     return changes, older
 
 
-def _simulated(words: Sequence[str], known: Mapping[str, Any], *, cached: bool = False) -> Plan:
-    """What dnf would do. `cached`: by the metadata as they are. Raises Refused."""
+def _simulated(words: Sequence[str], known: Mapping[str, Any], *, cached: bool = False, then: str = "") -> Plan:
+    """What dnf would do. `cached`: by the metadata as they are; `then`: what to do where a version is gone. Raises
+    Refused."""
     said = _run(*_DNF, "--assumeno", *(["--cacheonly"] if cached else []), *words)
     if "Transaction Summary" not in said.text:
-        missing = [name for line in _MISSING.findall(said.text) for name in line.split()]
+        kept = _names(_FILTERED, said.text)
+        missing = [name for name in _names(_MISSING, said.text) if name not in kept]
+        if kept:
+            raise Refused(f"excluded or locked here, as dnf is set up: {some(kept)}")
         if missing:
-            raise Refused(f"not to be had any more: {some(dict.fromkeys(missing))}")
+            raise Refused(f"not to be had any more: {some(missing)}{then}")
         if said.status != 0:
             raise Refused(f"dnf cannot do it: {complaints(said.text)}\n{said.end}")
         return Plan((), ())
@@ -99,6 +110,10 @@ def _simulated(words: Sequence[str], known: Mapping[str, Any], *, cached: bool =
         raise Refused(f"what dnf would do cannot be read\n{said.end}")
     old = [one if one.old else one._replace(old=_one_of(known, one)) for one in changes]
     return Plan(tuple(words), tuple(old), tuple(older))
+
+
+def _names(pattern: "re.Pattern[str]", text: str) -> list[str]:
+    return list(dict.fromkeys(name for line in pattern.findall(text) for name in line.split()))
 
 
 def _one_of(known: Mapping[str, Any], change: "Change") -> str | None:
@@ -158,7 +173,7 @@ def _plan_pinned(pins: Iterable["Change"], known: Mapping[str, Any], *, cached: 
             wanted[_exactly(pin.name, version, pin.arch)] = (pin.name, version)
     if not wanted:
         return Plan((), ())
-    plan = _simulated(["install", *wanted], known, cached=cached)
+    plan = _simulated(["install", *wanted], known, cached=cached, then="; plan anew")
     if plan.older:
         raise Refused(f"installed in a newer version than the plan's: {some(plan.older)}; plan anew")
     exact = set(wanted.values())
@@ -186,11 +201,13 @@ def plan_rollback(
 ) -> tuple[Plan, list[str]]:
     """The way back, and the packages that go after it. Raises Refused."""
     back, new = {}, []
-    for given, version in (request["before"] or {}).items():
-        name, _, arch = given.partition(":")
+    for given, told in (request["before"] or {}).items():
+        name, version, arch = read_before(given, told)
         there = known.get(f"{name}.{arch}" if arch else name, {})
-        if version and plain(version) not in there:
-            back[_exactly(name, plain(version), arch or next(iter(there.values()), ""))] = name
+        if _is_one_of_several(given, version, known):
+            remark(f"left as it is, of these several versions may be there: {given}")
+        elif version and version not in there:
+            back[_exactly(name, version, arch or next(iter(there.values()), ""))] = name
         elif not version and there and _KERNEL.fullmatch(name):
             remark(f"left, a server may need a kernel to boot: {name}")
         elif not version and there:
@@ -203,6 +220,26 @@ def plan_rollback(
     if more:
         raise Refused(f"the way back would change other packages too: {some(more)}")
     return plan, new
+
+
+def read_before(given: str, told: str | None) -> tuple[str, str, str]:
+    """A package's name, version ("" for none) and architecture ("" where nobody says): the name may carry it
+    (glibc:i686, glibc.i686), and the version too, as rpm writes it (0:2.34-1.i686)."""
+    name, _, arch = given.partition(":")
+    end = _ARCH.search(name)
+    if end and not arch:
+        name, arch = name[: end.start()], end[1]
+    version = plain(told or "")
+    end = _ARCH.search(version)
+    return (name, version[: end.start()], arch or end[1]) if end else (name, version, arch)
+
+
+def _is_one_of_several(given: str, version: str, known: Mapping[str, Any]) -> bool:
+    """Whether it is one version of what rpm keeps several of (kernels, keys): told by its name-version-release."""
+    if version:
+        return given.endswith("-" + version.rpartition(":")[2])
+    name = "-".join(given.split("-")[:-2])
+    return any(f"{name}-{one.rpartition(':')[2]}" == given for one in known.get(name, {}))
 
 
 def _judge(plan: Plan, request: Mapping[str, Any]) -> None:
@@ -231,6 +268,10 @@ def carry_out(plan: Plan, request: Mapping[str, Any]) -> None:
             sys.stdout.write(f"{change}\n")
         else:
             missed.append(change)
+    broken = _names(_SCRIPT, said.text)
+    if broken and not missed:
+        why = f"(dnf ended with status {said.status}): {complaints(said.text)}"
+        raise Failed(f"not set up, a script failed: {some(broken)} {why}\n{said.end}")
     if said.status != 0 or missed:
         what = f"not done: {some(missed)}; " if missed else ""
         raise Failed(f"{what}dnf ended with status {said.status}: {complaints(said.text)}\n{said.end}")

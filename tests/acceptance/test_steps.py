@@ -2,96 +2,28 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
-import os
-import pty
-import select
-import subprocess
-import sys
-import time
-from collections.abc import Iterator, Mapping
-from pathlib import Path
-from typing import Any, ClassVar
 from xml.etree import ElementTree
 
 import pytest
 
-from tests.lab.running import PATIENCE, Cells, Desk, Ended, run_maintops
+from tests.acceptance.overhauls import (
+    ANSWERS,
+    DIGEST,
+    PHOTO,
+    STEPS,
+    begin,
+    listed,
+    outcomes,
+    report,
+    stage,
+    write_answers,
+)
+from tests.acceptance.persons import Person, closing_time
+from tests.lab.running import Desk, run_maintops
+
+__all__ = ["closing_time", "stage"]
 
 pytestmark = [pytest.mark.fleet, pytest.mark.xdist_group("steps")]
-
-PROGRAM = Path(sys.executable).parent / "maintops"
-OVERHAUL = """\
-checklist: overhaul
-title: The yearly overhaul
-service: inspection
-cadence: {every: year}
-parameters: {least: 100}
-checks:
-  - {id: OV-010, title: Somebody is at home, command: echo home}
-steps:
-  - id: OV-910
-    title: The filters are clean
-    why: Dust is warm.
-    manual: Clean the filters.
-    choice: [clean, one missing]
-    rules:
-      - when: choice == 'one missing'
-        severity: critical
-        finding: "a filter is missing: {{ note }}"
-        follow_up: {title: Order a filter}
-  - id: OV-920
-    title: The power supply carries the load
-    manual: Read the meter.
-    reading: {unit: W, least: 0, most: 3000}
-    rules: [{when: reading < parameters.least, severity: warning, finding: "only {{ reading }} W"}]
-  - {id: OV-930, title: The rack is tidy, manual: Tidy it., evidence: photo}
-  - {id: OV-940, title: The owner knows, manual: Tell the owner.}
-"""
-STEPS = ["OV-910", "OV-920", "OV-930", "OV-940"]
-PHOTO = b"\xff\xd8 a tidy rack \x00"
-DIGEST = hashlib.sha256(PHOTO).hexdigest()
-ANSWERS: dict[str, Any] = {
-    "OV-910": {"choice": "one missing", "note": "third slot"},
-    "OV-920": {"reading": 412},
-    "OV-930": {"choice": "done", "evidence": ["rack.jpg"]},
-    "OV-940": {"skipped": "he is ill"},
-}
-
-
-@pytest.fixture
-def stage(desk: Desk) -> Desk:
-    """A desk with the checklist and a photo."""
-    (desk.here / "checklists").mkdir()
-    (desk.here / "checklists/overhaul.yml").write_text(OVERHAUL)
-    (desk.here / "rack.jpg").write_bytes(PHOTO)
-    return desk
-
-
-def begin(desk: Desk, *servers: str) -> Ended:
-    """A run whose steps wait."""
-    return run_maintops(desk, "run", "overhaul", "-i", desk.inventory(*servers or ("s001",)), "--format", "json")
-
-
-def write_answers(desk: Desk, steps: Mapping[str, Any], **more: Any) -> str:
-    """A file of answers. JSON is YAML."""
-    (desk.here / "answers.yml").write_text(json.dumps({**more, "steps": steps}))
-    return "answers.yml"
-
-
-def report(desk: Desk) -> Ended:
-    return run_maintops(desk, "report", "--format", "json")
-
-
-def listed(desk: Desk, *words: str) -> list[dict[str, Any]]:
-    found: list[dict[str, Any]] = run_maintops(desk, *words, "list", "--format", "json").document
-    return found
-
-
-def outcomes(cells: Cells) -> dict[str, str]:
-    return {check: cell["outcome"] for check, (cell,) in cells.items()}
-
 
 # --- without a terminal -----------------------------------------------------------------------------------------------
 
@@ -305,81 +237,6 @@ def test_every_report_puts_the_parts_together(stage: Desk) -> None:
 # --- at a terminal ----------------------------------------------------------------------------------------------------
 
 
-class Person:
-    """Somebody at a terminal: `sees` waits for words behind those seen last, `types` a line."""
-
-    seated: ClassVar[list[Person]] = []
-
-    def __init__(self, desk: Desk, *arguments: str) -> None:
-        self._terminal, theirs = pty.openpty()
-        self._shown, self._seen = b"", 0
-        environment = {**desk.variables, "TERM": "xterm", "COLUMNS": "200", "NO_COLOR": "1"}
-        self._process = subprocess.Popen(
-            ["/usr/bin/setsid", "--ctty", PROGRAM, *arguments],  # the terminal is its own, so that Ctrl-C reaches it
-            stdin=theirs,
-            stdout=theirs,
-            stderr=theirs,
-            cwd=desk.here,
-            env=environment,
-        )
-        os.close(theirs)
-        self.seated.append(self)
-
-    def sees(self, words: str) -> str:
-        """What was shown before the words and since the last that were seen."""
-        deadline = time.monotonic() + PATIENCE
-        while (at := self._shown.find(words.encode(), self._seen)) < 0:
-            assert time.monotonic() < deadline, f"no {words!r}: {self._shown!r}"
-            assert self._read(), f"it ended without {words!r}: {self._shown!r}"
-        before = self._shown[self._seen : at].decode()
-        self._seen = at + len(words.encode())
-        return before
-
-    def types(self, line: str) -> None:
-        os.write(self._terminal, f"{line}\n".encode())
-
-    def answers(self, prompt: str, line: str) -> None:
-        """Waits for a prompt and types behind it."""
-        self.sees(prompt)
-        self.types(line)
-
-    def presses(self, key: bytes) -> None:
-        os.write(self._terminal, key)
-
-    def kill(self) -> None:
-        self._process.kill()
-
-    def leaves(self) -> tuple[int, str]:
-        """Waits for the end: the exit code, and everything that was shown since the words that were seen last."""
-        deadline = time.monotonic() + PATIENCE
-        while self._read():
-            assert time.monotonic() < deadline, f"it hangs: {self._shown!r}"
-        self.seated.remove(self)
-        os.close(self._terminal)
-        return self._process.wait(PATIENCE), self._shown[self._seen :].decode()
-
-    def is_thrown_out(self) -> None:
-        """Ends somebody whom a failed test left behind."""
-        self.kill()
-        self.leaves()
-
-    def _read(self) -> bool:
-        if not select.select([self._terminal], [], [], 1)[0]:
-            return True
-        try:
-            self._shown += os.read(self._terminal, 65536)
-        except OSError:  # Linux: the other side of the terminal is closed
-            return False
-        return True
-
-
-@pytest.fixture(autouse=True)
-def _closing_time() -> Iterator[None]:
-    yield
-    for person in [*Person.seated]:
-        person.is_thrown_out()
-
-
 def test_a_person_is_asked_step_by_step(stage: Desk) -> None:
     begin(stage)
     person = Person(stage, "run", "continue", "--by", "erika")
@@ -556,80 +413,3 @@ def test_somebody_signs_for_the_answers(stage: Desk) -> None:
     person = Person(stage, "run", "continue")
     person.sees("maintops: who answers? Give --by ENGINEER (or set MAINTOPS_BY)")
     assert person.leaves()[0] == 64
-
-
-# --- a checklist in another one ---------------------------------------------------------------------------------------
-
-GRAND = """\
-checklist: grand
-title: The grand overhaul
-service: inspection
-cadence: {every: year}
-include: [overhaul]
-checks:
-  - id: GR-010
-    title: The parameter came along
-    command: echo 50
-    rules: [{when: parameters.least == 100, severity: warning, finding: it is here}]
-steps:
-  - {id: GR-910, title: The lid is shut, manual: Shut the lid.}
-"""
-
-
-def test_an_included_checklist_is_part_of_the_run(stage: Desk) -> None:
-    (stage.here / "checklists/grand.yml").write_text(GRAND)
-    shown = run_maintops(stage, "checklist", "show", "grand", "--format", "json").document
-    assert (shown["includes"], shown["parameters"]) == (["overhaul"], {"least": 100})
-    assert [one["id"] for one in shown["steps"]] == [*STEPS, "GR-910"]
-    answers = write_answers(stage, {"s001": ANSWERS | {"GR-910": {"choice": "done"}}}, by="Erika")
-    ended = run_maintops(stage, "run", "grand", "-i", stage.inventory("s001"), "--answers", answers, "--format", "json")
-    assert ended.code == 2
-    assert list(ended.cells("s001")) == ["OV-010", "GR-010", *STEPS, "GR-910"]
-    assert ended.cell("s001", "GR-010")["message"] == "it is here"
-    assert ended.cell("s001", "GR-910")["outcome"] == "ok"
-    document = run_maintops(stage, "checklist", "document", "grand", "overhaul")
-    assert document.code == 0
-    assert document.stdout.count("### OV-910 ") == 1
-    assert "Everything in [overhaul](#overhaul) is part of it." in document.stdout
-
-
-@pytest.mark.parametrize(
-    ("old", "new", "told"),
-    [
-        ("[overhaul]", "[overhual]", ["grand.yml:5:11: there is no checklist 'overhual' to include"]),
-        ("[overhaul]", "[../overhaul]", ["grand.yml:5:11: "]),
-        ("[overhaul]", "[again]", ["grand.yml:5:11: again includes checklists itself; name those here instead"]),
-        ("[overhaul]", "[broken]", ["checklists/broken.yml:3:10: "]),
-        ("[overhaul]", "[overhaul, overhaul]", ["grand.yml:5:10: two of the included checklists have an id in common"]),
-        ("GR-910", "OV-910", ['duplicate id "OV-910" (it is in overhaul, which is included)']),
-        ("parameters.least", "parameters.laest", ['the checklist has no parameter "laest"; did you mean "least"?']),
-    ],
-)
-def test_mistakes_of_an_include_have_their_place(stage: Desk, old: str, new: str, told: list[str]) -> None:
-    folder = stage.here / "checklists"
-    (folder / "grand.yml").write_text(GRAND.replace(old, new))
-    (folder / "again.yml").write_text(GRAND.replace("grand", "again"))
-    (folder / "broken.yml").write_text(OVERHAUL.replace("inspection", "no-such-service"))
-    ended = run_maintops(stage, "lint", "checklists/grand.yml")
-    assert ended.code == 64
-    for words in told:
-        assert words in ended.stdout
-    run = run_maintops(stage, "run", "grand", "-i", stage.inventory("s001"))
-    assert (run.code, run.stdout) == (64, "")
-    assert len(run.stderr.splitlines()) == len(ended.stdout.splitlines())
-
-
-def test_a_checklist_from_anywhere_can_be_gone_on_with(stage: Desk) -> None:
-    (stage.here / "elsewhere").mkdir()
-    text = OVERHAUL.replace("checklist: overhaul", "checklist: elsewhere")
-    (stage.here / "elsewhere/other.yml").write_text(text)
-    begun = run_maintops(stage, "run", "elsewhere/other.yml", "-i", stage.inventory("s001"), "--format", "json")
-    assert begun.code == 2, begun.stderr
-    answers = write_answers(stage, {"s001": {"OV-940": {"choice": "done"}}})
-    ended = run_maintops(stage, "run", "continue", "--answers", answers, "--by", "ana")
-    assert "no checklist" not in ended.stderr
-    assert ended.code == 2, ended.stderr
-    again = run_maintops(stage, "run", "continue", "--answers", answers, "--by", "ana")
-    assert again.code == 64
-    assert "answered already" in again.stderr
-    assert "OV-940 on s001" in again.stderr

@@ -121,3 +121,19 @@ def test_whatever_is_kept_comes_back(
     assert memory.facts["FS-010"] == kept.facts["FS-010"]
     assert {one.message for one in memory.findings if one.subject == subject} == {message}
     assert store.history(finding_id(server, "FS-010", subject))[-1].message == message
+
+
+def test_facts_of_many_servers_are_those_of_their_memories(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("maintops.store.memories.AT_ONCE", 2)
+    names = ["web1", "web2", f"web {HOSTILE}", "web4", "web5"]
+    checks = ("FS-010", f"CHECK {HOSTILE}", "MEM-010")
+    store.begin(plan(servers=names, checks=checks))
+    for index, name in enumerate(names[:4], start=1):
+        keep(store, [ok(checks[0], "/", size=index), ok(checks[1], HOSTILE), ok(checks[2])], index=index, server=name)
+    asked = [*names, "web1", "nosuch"]
+    found = store.facts(iter(asked), checks[:2])
+    assert found == {name: {one: store.memory(name).facts[one] for one in checks[:2]} for name in names[:4]}
+    assert found["web4"]["FS-010"]["/"].facts["size"] == 4
+    assert store.facts(asked, []) == store.facts([], checks) == store.facts(["nosuch"], checks) == {}
+    assert store.facts(["web1"], ["FS-010", "NO-010"]).keys() == {"web1"}
+    assert store.facts(["web1"], ["NO-010"]) == {}

@@ -11,12 +11,16 @@ Nothing here asks maintops what it did where the journal or the server itself ca
 from __future__ import annotations
 
 import json
+import os
 import shutil
 import sqlite3
+import struct
+import zoneinfo
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
+from datetime import datetime, timedelta
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -56,21 +60,10 @@ SERVES = {
 }
 
 
-class Many(Containers):
-    """A lab of many servers: on a busy machine a server's systemd may not listen yet when it is told to restart sshd,
-    which is the last thing that it is told."""
-
-    def _boot(self, one: Container, image: str) -> None:
-        try:
-            super()._boot(one, image)
-        except AssertionError:
-            one.run("timeout 60 sh -c 'until test -S /run/systemd/private; do sleep 0.1; done'; systemctl restart ssh")
-
-
 @contextmanager
 def started(count: int) -> Iterator[Containers]:
     """A lab of so many servers."""
-    lab = Many(count=count)
+    lab = Containers(count=count)
     need(lab.__enter__)
     try:
         yield lab
@@ -112,7 +105,8 @@ class Change:
     variables: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        self.desk = Desk(self.folder, self.lab, {"MAINTOPS_BY": "ann"})
+        zones = os.pathsep.join((str(self.folder), *zoneinfo.TZPATH))
+        self.desk = Desk(self.folder, self.lab, {"MAINTOPS_BY": "ann", "PYTHONTZPATH": zones})
         shutil.copytree(HOUSE / "playbooks", self.folder / "playbooks")
         self.out_of_service.mkdir()
         more = {name: {**self.lab.variables(name), **self.variables.get(name, {})} for name in self.names}
@@ -159,6 +153,17 @@ class Change:
             "steps": list(steps),
         }
         return self.desk.checklist(json.dumps(document))
+
+    def window(self, end: datetime) -> dict[str, Any]:
+        """A window that ends at this very second (UTC), two hours after it began. Windows are written in minutes: it is
+        written in a zone of its own, in which a minute begins then (TZif of version 1, RFC 9636)."""
+        ahead = -end.second % 60
+        counts = struct.pack(">4s16x6l", b"TZif", 0, 0, 0, 0, 1, len(b"LAB\0"))
+        (self.folder / "Lab").write_bytes(counts + struct.pack(">lbb4s", ahead, 0, 0, b"LAB\0"))
+        to = end + timedelta(seconds=ahead)
+        since = to - timedelta(hours=2)
+        opens = {"date": f"{since:%Y-%m-%d}", "from": f"{since:%H:%M}", "to": f"{to:%H:%M}"}
+        return {"zone": "Lab", "open": [opens]}
 
     def write(self, name: str, text: str) -> str:
         """A file beside the checklist; returns its name."""

@@ -55,6 +55,9 @@ MACHINE_PACKAGES = (
 
 MACHINE_SIZE = "3G"
 
+RPM_PACKAGES = ("dnf", "dnf-plugins-core", "rpm", "createrepo-c")
+"""What a container has beside that where rpm and dnf keep its packages; rpm builds them too."""
+
 # What would be the same in every server of an image: its host keys and its machine id. And no unit may wait for what a
 # container does not have.
 _FINISH = """
@@ -76,6 +79,32 @@ END
 systemctl --root="$1" enable --quiet nftables
 systemctl --root="$1" mask --quiet getty@tty1.service console-getty.service apt-daily.timer apt-daily-upgrade.timer
 rm -f "$1"/etc/apt/sources.list
+"""
+
+
+# Debian's dnf and rpm, set up as those of the RHEL family are: one database of rpm's for everybody, the best version
+# or none, every repository is needed. Of Debian's own package manager nothing is left, so that nobody finds it. $1 is
+# where packages come from, $2 the suite; the names of the packages follow.
+_RPM = """
+echo "deb $1 $2 main" >/etc/apt/sources.list
+shift 2
+export DEBIAN_FRONTEND=noninteractive
+apt-get -q update
+apt-get -qy --no-install-recommends install "$@"
+cd /usr/lib/python3/dist-packages/dnf-plugins
+find . -name '*.py' ! -name needs_restarting.py ! -name versionlock.py -delete
+mkdir -p /etc/rpm /etc/yum.repos.d
+echo '%_dbpath /var/lib/rpm' >/etc/rpm/macros
+cat >/etc/dnf/dnf.conf <<END
+[main]
+gpgcheck=1
+installonly_limit=3
+clean_requirements_on_remove=True
+best=True
+skip_if_unavailable=False
+END
+ln -sf dnf /usr/bin/yum
+rm -rf /etc/apt /var/cache/apt /var/lib/apt /var/lib/dpkg /usr/bin/apt* /usr/bin/dpkg* /root/.rpmdb
 """
 
 
@@ -156,6 +185,27 @@ def container_image() -> str:
             if not archive.exists():
                 _build(archive)
             _quietly([podman, "import", "--quiet", str(archive), name])
+    return name
+
+
+def rpm_image() -> str:
+    """The image of the booted containers with dnf and rpm instead of apt and dpkg: a layer on the other one, made where
+    it is not there yet (a quarter of a minute); returns its name."""
+    base = container_image()
+    recipe = hashlib.sha256("\n".join((base, *RPM_PACKAGES, _RPM)).encode()).hexdigest()[:12]
+    name = f"localhost/maintops-lab-rpm:{recipe}"
+    podman = [program("podman", "podman"), "--runtime", "runc", "--cgroup-manager=cgroupfs"]
+    with _alone("rpm"):
+        if subprocess.run([*podman, "image", "exists", name], check=False).returncode != 0:
+            making = f"maintops-lab-rpm-{os.getpid()}"
+            # the limits: see the containers themselves; the network: this machine's own, as debootstrap has it
+            bounds = ("--ulimit", "nofile=20000:20000", "--ulimit", "nproc=10000:10000", "--network=host")
+            inside = ("sh", "-euc", _RPM, "sh", origin().address, SUITE, *RPM_PACKAGES)
+            try:
+                _quietly([*podman, "run", *bounds, "--name", making, base, *inside])
+                _quietly([*podman, "commit", "--quiet", making, name])
+            finally:
+                subprocess.run([*podman, "rm", "--force", making], check=False, capture_output=True)
     return name
 
 

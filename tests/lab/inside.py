@@ -6,6 +6,9 @@ import subprocess
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+LONGEST = 300.0
+"""Seconds that a command may take: what hangs shall say its name."""
+
 
 @dataclass(frozen=True, slots=True)
 class Said:
@@ -26,9 +29,17 @@ class Inside:
 
     def try_to(self, command: str) -> Said:
         """Runs a command of sh inside, as root, whatever becomes of it."""
-        done = subprocess.run(
-            self._shell(command), stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False
-        )
+        try:
+            done = subprocess.run(
+                self._shell(command),
+                stdin=subprocess.DEVNULL,
+                capture_output=True,
+                text=True,
+                check=False,
+                timeout=LONGEST,
+            )
+        except subprocess.TimeoutExpired:
+            raise AssertionError(f"{self.name}: {command!r} does not end") from None
         return Said(done.returncode, done.stdout, done.stderr)
 
     def run(self, command: str) -> str:

@@ -23,6 +23,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from email.utils import format_datetime
+from functools import cache
 from pathlib import Path
 
 from tests.lab.inside import Inside, Said
@@ -116,8 +117,8 @@ def service(version: str) -> Package:
 
 
 def dies(version: str) -> Package:
-    """The package with the service, whose service starts and fails a moment later: its installation goes well."""
-    unit = _UNIT.format(version=version).replace("/bin/sleep infinity", "/bin/sh -c 'sleep 0.2; exit 1'")
+    """The package with the service, whose service starts and fails two seconds later: its installation goes well."""
+    unit = _UNIT.format(version=version).replace("/bin/sleep infinity", "/bin/sh -c 'sleep 2; exit 1'")
     scripts = {"postinst": _RESTART, "prerm": _END}
     return Package(SERVICE, version, {f"/lib/systemd/system/{SERVICE}.service": unit}, scripts)
 
@@ -170,20 +171,27 @@ _EVERY = (PLAIN, SERVICE, REBOOT, BROKEN, CONFIGURED, META, KERNEL)
 def build(package: Package, folder: Path) -> Path:
     """Builds a package into a folder; returns its file."""
     deb = folder / f"{package.name}_{package.version}_all.deb"
+    scripts = {f"DEBIAN/{name}": f"#!/bin/sh\nset -e\n{text}" for name, text in package.scripts.items()}
+    told = {"DEBIAN/control": package.control, "DEBIAN/conffiles": package.conffiles}
+    deb.write_bytes(_built(tuple({**told, **scripts, **package.files}.items()), frozenset(scripts)))
+    return deb
+
+
+@cache
+def _built(contents: tuple[tuple[str, str], ...], programs: frozenset[str]) -> bytes:
+    """A package of files by path; the same ones are published many times."""
     with tempfile.TemporaryDirectory(prefix="lab-package-") as place:
-        root = Path(place, "root")
-        scripts = {f"DEBIAN/{name}": f"#!/bin/sh\nset -e\n{text}" for name, text in package.scripts.items()}
-        told = {"DEBIAN/control": package.control, "DEBIAN/conffiles": package.conffiles}
-        for path, text in {**told, **scripts, **package.files}.items():
+        root, deb = Path(place, "root"), Path(place, "deb")
+        for path, text in contents:
             file = root / path.removeprefix("/")
             file.parent.mkdir(parents=True, exist_ok=True)
             file.write_text(text)
         for file in (root, *root.rglob("*")):  # whatever the umask is: dpkg-deb refuses scripts that not all may read
-            file.chmod(0o755 if file.is_dir() or str(file.relative_to(root)) in scripts else 0o644)
+            file.chmod(0o755 if file.is_dir() or str(file.relative_to(root)) in programs else 0o644)
         # gzip: every dpkg reads it, which cannot be said of the default of each one that builds
         words = ["--root-owner-group", "-Zgzip", "--build", str(root), str(deb)]
         subprocess.run([program("dpkg-deb", "dpkg"), *words], check=True, capture_output=True)
-    return deb
+        return deb.read_bytes()
 
 
 def write_repository(folder: Path, packages: Sequence[Package], suite: str) -> None:

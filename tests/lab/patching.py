@@ -32,12 +32,14 @@ class Played:
 
     code: int
     text: str
+    server: str = "lab3"
 
     @property
     def results(self) -> dict[str, tuple[str, dict[str, Any]]]:
         found: dict[str, tuple[str, dict[str, Any]]] = {}
         for block in re.split(r"^TASK \[", self.text, flags=re.MULTILINE)[1:]:
-            for told in re.finditer(r"^(ok|changed|skipping|fatal): \[lab3\](?:: \S+)? => (.+)$", block, re.MULTILINE):
+            said = rf"^(ok|changed|skipping|fatal): \[{self.server}\](?:: \S+)? => (.+)$"
+            for told in re.finditer(said, block, re.MULTILINE):
                 found[block.partition("]")[0]] = told[1], json.loads(told[2])
         return found
 
@@ -77,8 +79,15 @@ class Patching:
         configuration.touch()
         done = subprocess.run(
             [
-                *(str(Path(sys.executable).parent / "ansible-playbook"), "-v", "-l", "lab3", "-i", self.lab.inventory),
-                *("-e", json.dumps(variables), *words, HOUSE / "playbooks" / f"{name}.yml"),
+                *(str(Path(sys.executable).parent / "ansible-playbook"), "-v", "-l", self.server.name),
+                *(
+                    "-i",
+                    str(self.lab.inventory),
+                    "-e",
+                    json.dumps(variables),
+                    *words,
+                    str(HOUSE / "playbooks" / f"{name}.yml"),
+                ),
             ],
             env={
                 "PATH": os.environ["PATH"],
@@ -87,15 +96,15 @@ class Patching:
                 "ANSIBLE_CONFIG": str(configuration),
                 "ANSIBLE_HOME": str(self.folder / "ansible"),
                 "ANSIBLE_PIPELINING": "1",
-                # a socket's path may have 107 characters, and a test's folder has nearly as many
-                "ANSIBLE_SSH_ARGS": "-o ControlMaster=no -o ControlPath=none",
+                # a socket's path may have 107 characters, and a test's folder has nearly as many; and nobody listens
+                "ANSIBLE_SSH_ARGS": "-o ControlMaster=no -o ControlPath=none -o KexAlgorithms=curve25519-sha256",
             },
             stdin=subprocess.DEVNULL,
             capture_output=True,
             text=True,
             check=False,
         )
-        return Played(done.returncode, done.stdout + done.stderr)
+        return Played(done.returncode, done.stdout + done.stderr, self.server.name)
 
     def update(self, *words: str, **variables: Any) -> Played:
         """Runs the update, with variables that are named without their prefix."""
@@ -104,12 +113,12 @@ class Patching:
     def pinned(self, *pins: packages.Package, **variables: Any) -> Played:
         """An update to exactly these versions."""
         told = [{"name": pin.name, "version": pin.version, "arch": "all"} for pin in pins]
-        return self.update(pinned={"lab3": told, "lab9": []}, **variables)
+        return self.update(pinned={self.server.name: told, "lab9": []}, **variables)
 
     def back(self, *words: str, **before: str | None) -> Played:
         """Undoes an update; packages are named without their prefix."""
         versions = {f"maintops-lab-{name}": version for name, version in before.items()}
-        return self.play("rollback_update", *words, maintops_before={"lab3": versions})
+        return self.play("rollback_update", *words, maintops_before={self.server.name: versions})
 
     def version(self, name: str) -> str:
         """A package's version; nothing of one that is not well installed."""

@@ -19,6 +19,7 @@ has ipmitool || need="$need ipmitool"
 has dash || need="$need dash"
 has openssl || need="$need openssl"
 has ps || need="$need procps"
+has cc || need="$need gcc libc6-dev"
 [ -x /usr/lib/nagios/plugins/check_disk ] || need="$need monitoring-plugins-basic"
 ls /usr/lib/postgresql/*/bin/postgres >/dev/null 2>&1 || need="$need postgresql"
 [ -n "$need" ] || exit 0

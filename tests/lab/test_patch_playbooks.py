@@ -3,14 +3,17 @@ refuse before anything is changed."""
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from tests.lab import packages
+from tests.lab.changing import HEALTHY, PENDING, Change, update
 from tests.lab.containers import Containers
 from tests.lab.packages import BROKEN, CONFIGURATION, CONFIGURED, KERNEL, META, PLACE, PLAIN, REBOOT, SERVICE
 from tests.lab.patching import (
@@ -38,7 +41,7 @@ def patching(tmp_path: Path, containers: Containers) -> Iterator[Patching]:
     server = containers.server("lab3")
     with packages.lab_packages(server):
         yield Patching(containers, server, tmp_path)
-        server.run("rm -f /run/reboot-required /run/reboot-required.pkgs; apt-mark unhold 'maintops-lab-*'")
+        server.run("rm -f /run/reboot-required* /etc/apt/apt.conf.d/lab; apt-mark unhold 'maintops-lab-*'")
 
 
 # --- what is installed ------------------------------------------------------------------------------------------------
@@ -104,6 +107,28 @@ def test_held_packages_stay_and_are_named(patching: Patching) -> None:
     assert PLAIN in patching.server.run("apt-mark showhold")
 
 
+def in_phases(percent: int) -> packages.Package:
+    """PLAIN 2.0 as an update that so many of a hundred servers are to have by now."""
+    return replace(packages.plain("2.0"), relations={"Phased-Update-Percentage": str(percent)})
+
+
+def test_an_update_in_phases_is_planned_and_installed_when_its_turn_has_come(
+    patching: Patching, tmp_path: Path
+) -> None:
+    # apt draws a server's turn, between 0 and 100, from the machine id, the package's name and its version
+    patching.server.write("/etc/apt/apt.conf.d/lab", f'APT::Machine-ID "{"1" * 32}";\n')
+    packages.publish(patching.server, in_phases(0), packages.service("2.0"))
+    change = Change(tmp_path / "desk", patching.lab, ["lab3"])
+    change.plan(change.checklist(update(), checks=[HEALTHY, PENDING]))
+    (planned,) = json.loads((change.desk.here / "a.plan").read_text())["plan"]["servers"]
+    assert (planned["phased"], [one["name"] for one in planned["updates"]]) == ([PLAIN], [SERVICE])
+    played = patching.update()
+    assert (played.outcome, played.changes) == (CHANGED, [f"{SERVICE} 1.0 -> 2.0"])
+    assert played.said == f"kept back (held, in phases, or not without a removal): {PLAIN}"
+    packages.publish(patching.server, in_phases(100), packages.service("2.0"))
+    assert patching.update().changes == [f"{PLAIN} 1.0 -> 2.0"]
+
+
 def test_a_new_dependency_comes_too(patching: Patching) -> None:
     packages.publish(patching.server, packages.wants_kernel("1.0"))
     packages.install(patching.server, packages.wants_kernel("1.0"))
@@ -151,7 +176,7 @@ def test_nothing_pinned_is_nothing_installed(patching: Patching) -> None:
 
 
 PINNED_BADLY = {
-    "gone": ((packages.plain("2.0"), packages.service("2.5")), f"not to be had any more: {SERVICE} 2.5"),
+    "gone": ((packages.plain("2.0"), packages.service("2.5")), f"not to be had any more: {SERVICE} 2.5; plan anew"),
     "more": ((packages.plain("2.0"), packages.wants_kernel("2.0")), f"not all: {KERNEL} (new) -> 9.9.9-1 would come"),
     "newer": ((packages.plain("2.0"), packages.service("0.9")), f"newer version than the plan's: {SERVICE}"),
     "held": ((packages.plain("2.0"), packages.wants_reboot("2.0")), f"held packages stay as they are: {REBOOT}"),

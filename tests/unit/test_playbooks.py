@@ -368,6 +368,102 @@ def test_an_epoch_of_nothing_is_left_out(version: str, read: str) -> None:
     assert DNF.plain(version) == read
 
 
+FAILING = """\
+Error in POSTIN scriptlet in rpm package broken
+  Upgrading        : broken-2.0-1.noarch                                    1/2
+it cannot be set up
+warning: %post(broken-2.0-1.noarch) scriptlet failed, exit status 7
+
+Complete!
+"""
+UNSOLVED = """\
+(try to add '--skip-broken' to skip uninstallable packages or '--nobest' to use not only best candidate packages)
+Error:
+ Problem: cannot install the best update candidate for package meta-2.0-1.noarch
+  - nothing provides nosuchthing needed by meta-3.0-1.noarch
+"""
+HIDDEN = """\
+All matches were filtered out by exclude filtering for argument: locked-2.0-1.noarch
+No match for argument: gone-2.0-1.noarch
+Error: Unable to find a match: locked-2.0-1.noarch gone-2.0-1.noarch
+"""
+
+
+def answering(monkeypatch: pytest.MonkeyPatch, *answers: tuple[int, str]) -> None:
+    """dnf and rpm answer so, one after the other."""
+    left = [DNF.Said(*one) for one in answers]
+    for function in (DNF._run, DNF.carry_out):
+        monkeypatch.setitem(function.__globals__, "_run", lambda *words: left.pop(0))
+
+
+def test_a_script_of_a_package_that_fails_is_a_failure_though_dnf_ends_well(monkeypatch: pytest.MonkeyPatch) -> None:
+    plan = DNF.Plan(("upgrade",), (DNF.Change("broken", "noarch", "1.0-1", "2.0-1"),))
+    installed = "broken\tnoarch\t0:2.0-1\n"
+    answering(monkeypatch, (0, FAILING), (0, installed))
+    with pytest.raises(DNF.Failed) as failed:
+        DNF.carry_out(plan, {"lock_wait": 0})
+    assert str(failed.value).splitlines()[0] == (
+        "not set up, a script failed: broken (dnf ended with status 0): "
+        "warning: %post(broken-2.0-1.noarch) scriptlet failed, exit status 7"
+    )
+    answering(monkeypatch, (0, "Complete!\n"), (0, installed))
+    assert DNF.carry_out(plan, {"lock_wait": 0}) is None
+
+
+@pytest.mark.parametrize(("wait", "status"), [(5, 0), (1, 200)])
+def test_a_lock_that_somebody_else_gets_first_is_tried_again_within_the_bound(
+    monkeypatch: pytest.MonkeyPatch, wait: int, status: int
+) -> None:
+    answering(monkeypatch, (200, ""), (200, ""), (0, "Complete!\n"))
+    now = [0.0]
+    clock = SimpleNamespace(monotonic=lambda: now[0], sleep=lambda seconds: now.__setitem__(0, now[0] + seconds))
+    for name, value in (("time", clock), ("LOCKS", ()), ("PID_FILES", ())):
+        monkeypatch.setitem(DNF._patiently.__globals__, name, value)
+    assert DNF._patiently(["upgrade"], {"lock_wait": wait}).status == status
+
+
+def test_dnf_says_why_it_cannot() -> None:
+    assert DNF.complaints(UNSOLVED) == (
+        "Problem: cannot install the best update candidate for package meta-2.0-1.noarch; "
+        "- nothing provides nosuchthing needed by meta-3.0-1.noarch"
+    )
+
+
+@pytest.mark.parametrize(
+    ("said", "why"),
+    [
+        (HIDDEN, r"^excluded or locked here, as dnf is set up: locked-2\.0-1\.noarch$"),
+        (HIDDEN.partition("\n")[2], r"^not to be had any more: gone-2\.0-1\.noarch, locked-2\.0-1\.noarch$"),
+        (UNSOLVED, "^dnf cannot do it: Problem: cannot install"),
+    ],
+)
+def test_what_dnf_does_not_offer_is_told_apart(monkeypatch: pytest.MonkeyPatch, said: str, why: str) -> None:
+    answering(monkeypatch, (1, said))
+    with pytest.raises(DNF.Refused, match=why):
+        DNF._simulated(["install", "locked-2.0-1.noarch"], {})
+
+
+@pytest.mark.parametrize(
+    ("given", "told", "read"),
+    [
+        ("bash", "0:5.1-6.el9.x86_64", ("bash", "5.1-6.el9", "x86_64")),
+        ("plain", "1:1.0-1.noarch", ("plain", "1:1.0-1", "noarch")),
+        ("glibc.i686", "0:2.34-1.el9.i686", ("glibc", "2.34-1.el9", "i686")),
+        ("glibc:i686", "2.34-1.el9", ("glibc", "2.34-1.el9", "i686")),
+        ("python3.11", None, ("python3.11", "", "")),
+    ],
+)
+def test_a_version_of_before_may_carry_its_architecture(given: str, told: str | None, read: tuple[str, ...]) -> None:
+    assert DNF.read_before(given, told) == read
+
+
+def test_of_kernels_none_comes_back_and_none_goes(capsys: pytest.CaptureFixture[str]) -> None:
+    known = {"kernel-core": {"5.1-1": "x86_64", "5.2-1": "x86_64"}, "new": {"1-1": "x86_64"}}
+    before = {"kernel-core-5.2-1": None, "kernel-core-4.0-1": "0:4.0-1.x86_64", "new": None, "nosuch-1-1": None}
+    assert DNF.plan_rollback({**ASKED, "before": before}, known) == (DNF.Plan((), ()), ["new"])
+    assert capsys.readouterr().err.count("of these several versions may be there: kernel-core-") == 2
+
+
 @given(st.lists(st.sampled_from([*TABLE.splitlines(), *SIMULATED.splitlines(), "", " ", "Removing:"]), max_size=12))
 def test_no_output_breaks_a_reader(lines: list[str]) -> None:
     text = "\n".join(lines)

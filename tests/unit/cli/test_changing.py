@@ -11,11 +11,13 @@ from typing import Any
 import pytest
 
 import maintops.changes.desks
+from maintops.changes import Changes
 from maintops.cli.main import execute
 from maintops.domain.journeys import Journal, journal
 from maintops.domain.ports import Deed
 from maintops.domain.runs import Owed, Run, RunState
 from maintops.domain.servers import Server
+from maintops.errors import NotNow, StoreError
 from maintops.store.opening import open_store
 from maintops.wiring import House
 from tests.unit.workflow.change_stage import CATALOGUE, Actor, Stage
@@ -128,6 +130,8 @@ def test_a_plan_is_carried_out(bench: Bench) -> None:
     assert bench.runs[0].state is RunState.FINISHED
     code, told = bench.run("continue")
     assert (code, "is finished: there is nothing left to do" in told) == (64, True)
+    code, told = bench.run("--plan", "a.plan")
+    assert (code, "(finished); make a new plan (maintops plan fix)" in told) == (64, True)
 
 
 def test_a_server_that_fails_stays_drained_and_who_goes_on_is_told_the_way(bench: Bench) -> None:
@@ -137,6 +141,8 @@ def test_a_server_that_fails_stays_drained_and_who_goes_on_is_told_the_way(bench
     assert (code, run.state) == (2, RunState.HELD)
     assert "still owed: undrain of web1 (maintops obligations)" in told
     assert f"go on with it: maintops run continue {run.id}" in told
+    code, told = bench.run("--plan", "a.plan")
+    assert (code, f"(held); go on with it (maintops run continue {run.id}), or make a new plan" in told) == (64, True)
     bench.stage.actors["web1"].breaks = ""
     code, told = bench.run("continue")
     assert (code, bench.runs[0].state) == (0, RunState.FINISHED)
@@ -154,6 +160,32 @@ def test_an_approval_that_is_too_old_lets_nobody_go_on_but_in_an_emergency(bench
     code, told = bench.run("continue", "--emergency", "a hole")
     assert (code, "EMERGENCY: a hole" in told) == (0, True)
     assert bench.journal(bench.runs[0]).remarks[-1] == "EMERGENCY, by ann: a hole"
+
+
+@pytest.mark.parametrize("where", ["drain", "console"])
+def test_a_script_that_was_edited_voids_the_plan_and_the_way_to_a_new_one_is_told(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch, where: str
+) -> None:
+    script = bench.folder / "balancer.sh"
+    script.write_text("out")
+    if where == "drain":
+        (bench.folder / "fix.yml").write_text(CHECKLIST.replace("command: drain,", "command: sh balancer.sh,"))
+    else:
+        servers = [Server(name, variables={"maintops_console": "sh balancer.sh"}) for name in bench.stage.actors]
+        monkeypatch.setattr(House, "servers_and_everyone", lambda *given: (servers, servers))
+    plan = bench.plan()
+    script.write_text("out of everything")
+    code, told = bench.run("--plan", plan)
+    assert code == 64
+    assert "is stale; changed since: the file balancer.sh; make a new plan (maintops plan fix) and have it app" in told
+    assert bench.runs == []
+
+
+def test_a_run_whose_plan_the_database_does_not_keep_as_it_was_is_not_gone_on_with(bench: Bench) -> None:
+    bench.run("--plan", bench.plan())
+    store = SimpleNamespace(evidence=lambda digest: b"{}")
+    with pytest.raises(StoreError, match=r"the database was changed by somebody else; make a new plan \(maintops plan"):
+        Changes(SimpleNamespace(store=store))._kept_plan(bench.runs[0])  # type: ignore[arg-type]  # of a house only this
 
 
 # --- taking back ------------------------------------------------------------------------------------------------------
@@ -202,6 +234,34 @@ def test_who_was_never_touched_is_not_taken_back(bench: Bench) -> None:
     assert (code, bench.stage.actors["web2"].patched) == (0, 0), told
     assert "not undone: on web2 nothing was done that can be undone" in told
     assert bench.stage.actors["web1"].patched == -1
+
+
+def test_a_server_that_does_not_answer_is_not_taken_back_and_what_to_do_is_told(bench: Bench) -> None:
+    bench.run("--plan", bench.plan())
+    later(bench)
+    bench.stage.actors["web2"].deaf = True
+    run = bench.runs[0].id
+    code, told = bench.maintops("rollback", run, "--yes", "--by", "ann")
+    assert (code, [actor.patched for actor in bench.stage.actors.values()]) == (0, [0, 1]), told
+    assert f"web2 does not say what it is like now: see that it answers, then maintops rollback {run} --limit" in told
+
+
+def test_of_whom_nobody_knows_what_it_was_like_is_taken_back_by_hand(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    bench.run("--plan", bench.plan())
+    later(bench)
+    monkeypatch.setattr("maintops.workflow.undoing.look_kept", lambda *given: "")
+    code, told = bench.maintops("rollback", "last", "--yes", "--by", "ann")
+    assert (code, [actor.patched for actor in bench.stage.actors.values()]) == (64, [1, 1])
+    assert "what web1 was like before is not known: take it back by hand" in told
+
+
+def test_what_is_still_going_on_is_not_taken_back(bench: Bench) -> None:
+    bench.run("--plan", bench.plan())
+    going = replace(bench.runs[0], state=RunState.RUNNING)
+    with pytest.raises(NotNow, match=r"still going on: stop it \(Ctrl-C\), or wait for its end"):
+        Changes(SimpleNamespace()).propose_rollback(going, None)  # type: ignore[arg-type]  # no house is asked
 
 
 def test_nothing_is_taken_back_unasked(bench: Bench) -> None:
@@ -270,7 +330,7 @@ def test_answers_are_kept_whole_and_a_bad_one_may_be_given_again(bench: Bench) -
     code, told = bench.run("continue", "--answers", str(answers(bench, web1=9, web2=1)))
     assert (code, bench.runs[0].state) == (2, RunState.HELD), told
     code, told = bench.run("continue", "--answers", str(answers(bench, web1=2, web2=1)))
-    assert (code, "FX-600 on web2 is answered already (nothing was kept)" in told) == (64, True)
+    assert (code, "FX-600 on web2 is answered already; leave it out of" in told) == (64, True)
     later(bench)
     code, told = bench.run("continue", "--answers", str(answers(bench, web1=2)))
     assert (code, bench.runs[0].state) == (0, RunState.FINISHED), told

@@ -82,6 +82,9 @@ def test_lines_count_those_that_an_earlier_process_has_done(capsys: pytest.Captu
 EVENTS: list[tuple[Event, str]] = [
     (Waved(2, "stopped", "held: no", START), "wave 2 stopped: held: no"),
     (StageBegan("web1", "PT-500", START), "  web1: PT-500 …"),
+    (StageBegan("web1", "drain", START), "  web1: hook drain …"),
+    (StageEnded("web1", "before", StageResult.OK, "", START), "  web1: first look ok"),
+    (StageEnded("web1", "PT-500/after", StageResult.FAILED, "no", START), "  web1: look after PT-500 failed: no"),
     (
         StageEnded("web1", "PT", StageResult.FAILED, "no \x1b[31mspace", START),
         "  web1: PT failed: no \\x1b[31mspace",

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from maintops.domain.journeys import BEFORE, END, LOST, PASSED, Book, Journey, journal, still_owed
+from maintops.domain.journeys import BEFORE, END, LOST, PASSED, SOAKED, Book, Journey, journal, still_owed
 from maintops.domain.runs import Event, Owed, Remarked, Settled, StageBegan, StageEnded, StageResult, Waved
 
 AT = datetime(2026, 3, 1, 9, tzinfo=UTC)
@@ -82,6 +82,32 @@ def test_a_server_is_over_only_at_its_very_end() -> None:
     assert not told(ended(END, StageResult.FAILED)).is_over
 
 
+def test_a_server_that_is_through_may_be_unwell_later_and_is_through_all_the_same() -> None:
+    found = told(ended(END), began(SOAKED), ended(SOAKED, StageResult.FAILED, message="it died"))
+    assert (found.is_over, found.counts, found.lost, found.unwell) == (True, True, found.ended[SOAKED], found.lost)
+    again = told(ended(END), ended(SOAKED, StageResult.FAILED), began(SOAKED), ended(SOAKED))
+    assert (again.is_over, again.counts, again.unwell) == (True, False, None)
+    assert told(began("C-1"), ended("C-1", StageResult.FAILED)).unwell is None
+
+
+@pytest.mark.parametrize(
+    ("events", "acted"),
+    [
+        ([began(BEFORE), ended(BEFORE)], False),
+        ([ended(BEFORE, StageResult.FAILED)], False),
+        ([ended(BEFORE), owed(), began("drain")], True),
+        ([ended(BEFORE), ended("C-1", StageResult.SKIPPED)], False),
+        ([ended(BEFORE), ended("C-1", StageResult.FAILED)], False),  # its prechecks did not pass
+        ([ended(BEFORE), ended("C-1", StageResult.WAITING)], True),
+        ([ended(BEFORE), ended("C-1")], True),
+    ],
+)
+def test_what_was_begun_or_asked_of_a_person_makes_the_first_look_one_of_before(
+    events: list[Event], acted: bool
+) -> None:
+    assert told(*events).acted is acted
+
+
 def test_what_was_never_begun_but_skipped_did_not_touch_it() -> None:
     found = told(ended("C-1", StageResult.SKIPPED))
     assert (found.touched, found.passed("C-1")) == (False, True)
@@ -106,7 +132,7 @@ def test_a_journey_is_not_changed_by_what_comes_later() -> None:
     assert (book.journey("web1").mid, book.journey("web2")) == ("", Journey())
 
 
-STAGES = st.sampled_from([BEFORE, "C-1", "C-1/after", "C-2", END])
+STAGES = st.sampled_from([BEFORE, "C-1", "C-1/after", "C-2", END, SOAKED])
 SERVERS = st.sampled_from(["web1", "web2", "web3"])
 EVENTS = st.lists(
     st.one_of(

@@ -11,7 +11,7 @@ from maintops.domain.answers import Measured, Skipped
 from maintops.domain.cadences import rhythm
 from maintops.domain.checklists import Cadence, Step, StepReading
 from maintops.domain.servers import Criticality, Server
-from maintops.domain.steps import Evidence, StepAnswer, reading_of, unfit
+from maintops.domain.steps import Evidence, StepAnswer, power_cycle, reading_of, unfit
 
 AT = datetime(2026, 3, 1, 9, 0, tzinfo=UTC)
 FILTERS = Step("OV-910", "Filters", "Clean them.", choices=("clean", "missing"))
@@ -87,3 +87,19 @@ def test_a_server_in_its_first_year_has_its_own_rhythm(
 
 def test_a_cadence_is_told_in_words() -> None:
     assert str(Cadence("month", "month", "week")) == "every month, in a server's first year every week"
+
+
+@pytest.mark.parametrize(
+    ("address", "title", "how"),
+    [
+        ("", "web1 is power-cycled on site or through its console", "its power button"),
+        ("10.0.0.9", "web1 is power-cycled through its management controller (10.0.0.9)", "at 10.0.0.9"),
+    ],
+)
+def test_how_a_server_is_helped_that_does_not_come_back(address: str, title: str, how: str) -> None:
+    step = power_cycle("web1", address)
+    assert (step.id, step.title, how in step.manual) == ("CHG-204", title, True)
+    for choice in ("power-cycled", "came back", "given up"):
+        assert unfit(step, {"choice": choice}) is None
+    assert unfit(step, {"choice": "done"}) == "must be power-cycled or came back or given up, not 'done'"
+    assert unfit(step, {"skipped": "no key to the room"}) is None

@@ -158,12 +158,12 @@ def test_steps_become_values_in_the_order_in_which_they_stand(folder: Path) -> N
         estimate=600,
     )
     assert role.act == Action(role="x", timeout=3600)
-    assert role.rollback == Action(tasks=({"debug": {}},), become=False, timeout=5)
+    assert role.rollback == Action(tasks=({"debug": {}},), become=False, timeout=5, file=checklist.file)
     assert code.act == Action(fabric=str(folder / "code" / "deeds.py:act"))
     assert (code.idempotent, code.irreversible, code.rollback) == (False, True, None)
     assert (reboot.act, reboot.reboot, reboot.idempotent) == (None, Reboot.IF_NEEDED, False)
     assert (reboot.timeout, reboot.estimate) == (1200, 300)
-    assert tasks.act == Action(tasks=({"ansible.builtin.debug": {"msg": "x"}},))
+    assert tasks.act == Action(tasks=({"ansible.builtin.debug": {"msg": "x"}},), file=checklist.file)
     assert (tasks.idempotent, role.idempotent, tasks.timeout) == (False, True, 900)
     assert checklist.steps == (
         Step("A-520", "Look", "Look.", precheck=("A-001",), postcheck=("A-002",), rollback="Look away."),

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 
 from maintops.domain.changes import Action, ChangeStep
 from maintops.domain.checklists import Cadence, Checklist
@@ -81,6 +82,64 @@ def test_tasks_and_roles_are_read(tmp_path: Path) -> None:
     found = " ".join(one.message for one in undefined_mistakes(listed, [server("a")]))
     assert "shape" in found
     assert "brush" in found
+
+
+STEPS = """\
+checklist: NAME
+steps:
+  - id: C-0
+    manual: Look.
+  - id: C-1
+    tasks:
+      - name: Paint
+        ansible.builtin.debug: {msg: "{{ colour }}"}
+      - {ansible.builtin.command: "paint {{ shape }}", when: hue}
+      - block:
+          - ansible.builtin.command:
+              cmd: >-
+                paint
+                {{ size }}
+    rollback:
+      tasks: [{ansible.builtin.command: "wash {{ brush }}"}]
+"""
+
+
+def in_tasks(path: Path, *names: str) -> list[str]:
+    """The mistakes in the tasks of two checklists' steps: FILE:LINE:COLUMN NAME."""
+    steps = []
+    for name in names:
+        file = path / f"{name}.yml"
+        text = STEPS.replace("NAME", name).replace("C-", f"{name}-")
+        file.write_text(text)
+        written = yaml.safe_load(text)["steps"][1]
+        back = Action(tasks=tuple(written["rollback"]["tasks"]), file=str(file))
+        steps.append(
+            ChangeStep(written["id"], "", act=Action(tasks=tuple(written["tasks"]), file=str(file)), rollback=back)
+        )
+    found = undefined_mistakes(checklist(path, *steps), [server("a")])
+    return [f"{Path(one.file).name}:{one.line}:{one.column} {one.message.split(chr(34))[1]}" for one in found]
+
+
+def test_tasks_in_a_step_are_told_with_their_places(tmp_path: Path) -> None:
+    expected = ["8:38 colour", "9:62 hue", "12:20 size", "16:41 brush"]
+    assert in_tasks(tmp_path, "patch") == [f"patch.yml:{one}" for one in expected]
+
+
+def test_tasks_of_an_included_checklist_are_told_in_its_own_file(tmp_path: Path) -> None:
+    found = in_tasks(tmp_path, "patch", "base")
+    assert [one.partition(":")[0] for one in found] == ["base.yml"] * 4 + ["patch.yml"] * 4
+
+
+@pytest.mark.parametrize(
+    "text", [None, "steps: [", "steps: []", "[]", "steps: [x, {[a]: 1}, {id: [C-1]}, {id: C-1}]", "steps: {id: C-1}"]
+)
+def test_tasks_that_stand_there_no_more_are_told_of_the_file_as_a_whole(tmp_path: Path, text: str | None) -> None:
+    file = tmp_path / "patch.yml"
+    if text is not None:
+        file.write_text(text)
+    act = Action(tasks=({"ansible.builtin.debug": {"msg": "{{ shape }}"}},), file=str(file))
+    (found,) = undefined_mistakes(checklist(tmp_path, step(act)), [server("a")])
+    assert (found.file, found.line, found.column) == (str(file), 0, 0)
 
 
 @pytest.mark.parametrize("act", [Action(fabric="/srv/tasks.py:paint"), None])

@@ -5,8 +5,9 @@ from pathlib import Path
 import pytest
 from hypothesis import given
 
-from maintops.domain.answers import NotMeasured, UnreadableAnswer
+from maintops.domain.answers import Measured, NotMeasured, UnreadableAnswer
 from maintops.probes.held_packages import PROBE
+from maintops.probes.recorded import in_parts
 from tests.unit.probes.asking import SHELLS, answer_of, ask, only, tool
 from tests.unit.probes.broken_tools import HTML, assert_bad_answers_are_no_facts, recorded, recorded_facts
 from tests.unit.probes.spoiling import complaints, spoiled
@@ -116,6 +117,39 @@ def test_locks_of_zypper_and_pins_of_apk() -> None:
 def test_no_package_manager_is_not_measured() -> None:
     assert isinstance(PROBE.read(answer_of(end=""), {}), NotMeasured)
     assert_bad_answers_are_no_facts(PROBE)
+
+
+POLICY = """\
+curl:
+  Installed: 7.88.1-10+deb12u5
+  Candidate: 7.88.1-10+deb12u8
+  Version table:
+     7.88.1-10+deb12u8 {0}
+        500 http://deb.example.com/debian bookworm/main amd64 Packages
+ *** 7.88.1-10+deb12u5 100 (phased 10%)
+        100 /var/lib/dpkg/status
+"""
+
+
+@pytest.mark.parametrize(
+    ("row", "phased"),
+    [("500 (phased 0%)", ["curl"]), ("500 (phased 90%)", ["curl"]), ("500 (phased 100%)", []), ("500", [])],
+)
+@pytest.mark.parametrize("held", ["", "curl hold\n"])
+def test_an_apt_that_only_keeps_back_what_comes_in_phases(row: str, phased: list[str], held: str) -> None:
+    upgrade = APT2.replace(
+        "deferred due to phasing:\n  libsystemd0 systemd\n  udev", "deferred due to phasing:\n  udev"
+    )
+    upgrade = upgrade.replace("  linux-image-amd64\n", "  curl linux-image-amd64\n")
+    parts = {"holds": (0 if held else 1, held), "upgrade": upgrade, "policies": POLICY.format(row), "end": ""}
+    reading = PROBE.read(in_parts(parts), {})
+    assert isinstance(reading, Measured)
+    facts = reading.subjects[0].facts
+    late = [] if held else phased
+    assert (facts["phased"], facts["kept_back"]) == (
+        ["udev", *late],
+        ["linux-image-amd64"] if late else ["curl", "linux-image-amd64"],
+    )
 
 
 def test_recordings() -> None:

@@ -150,7 +150,7 @@ def test_how_servers_are_changed() -> None:
     begin = lines.index("It changes servers:")
     assert lines[begin + 1 : lines.index("### DA-010 Disks have room") - 1] == [
         "",
-        "- waves: 1, 100%; 10 min 0 s in between",
+        "- waves: 1, 100%; 10 min 0 s after each",
         "- servers that may fail: 2, 0 in the first wave",
         "- packages: pinned",
         "- approval: required, for 168 h 0 min",

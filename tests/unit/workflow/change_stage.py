@@ -9,6 +9,7 @@ stage.journey("web2").lost
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
@@ -100,7 +101,8 @@ class Clock:
 
 @dataclass
 class Actor:
-    """A server. `patched` counts how often it was updated, `boots` how often it has booted."""
+    """A server. `patched` counts how often it was updated, `boots` how often it has booted; its services run
+    for `lasts` seconds after an update."""
 
     name: str
     breaks: str = ""
@@ -116,6 +118,12 @@ class Actor:
     drained: bool = False
     done: bool = False
     services: tuple[str, ...] = ("app",)
+    lasts: float = math.inf
+    updated: float = 0.0
+
+    def running(self, now: float) -> tuple[str, ...]:
+        """Its services, when so many seconds have been slept."""
+        return self.services if not self.patched or now < self.updated + self.lasts else ()
 
     @property
     def identity(self) -> str:
@@ -175,7 +183,7 @@ class Engine:
         assert check == PROOF, check
         state = {
             "packages": {"app": f"{actor.patched + 1}.0"},
-            "services": dict.fromkeys(actor.services, "running"),
+            "services": dict.fromkeys(actor.running(self.clock.slept), "running"),
             "kernel": "6.1",
         }
         return Told(json.dumps(state).encode())
@@ -341,7 +349,7 @@ class Stage:
         self.clock.sleep(actor.seconds)
         if actor.breaks:
             return Failure(FailureKind.UNUSABLE, actor.breaks)
-        actor.patched, actor.done = actor.patched + 1, True
+        actor.patched, actor.done, actor.updated = actor.patched + 1, True, self.clock.slept
         return None
 
     # --- processes ---------------------------------------------------------------------------------------------------
@@ -349,7 +357,7 @@ class Stage:
     def _staff(self, pid: int, observers: Sequence[Observer]) -> ChangeCrew:
         owner = replace(OWNER, pid=pid)
         crew = Crew(self.store, {"ssh": self.engine}, CannedPreviews(), self.clock, owner, (self, *observers))
-        return ChangeCrew(crew, self.doer, self.commands, self.clock.sleep, self.ask)
+        return ChangeCrew(crew, self.doer, self.commands, self.clock.sleep, self.ask, lambda: self.clock.slept)
 
     def told(self, event: Event, record: ServiceRecord | None) -> None:
         """Observes."""

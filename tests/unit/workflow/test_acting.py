@@ -17,7 +17,7 @@ from maintops.domain.ports import Done, Failure, FailureKind, Pulse
 from maintops.domain.runs import Progressed, RunState, StageBegan, StageEnded, StageResult
 from maintops.domain.steps import StepAnswer
 from maintops.errors import StoreError
-from tests.unit.workflow.change_stage import UPDATE, Actor, Crashed, Stage, changing_checklist
+from tests.unit.workflow.change_stage import DRAIN, UPDATE, Actor, Crashed, Stage, changing_checklist
 from tests.unit.workflow.samples import START
 
 POLICY = ChangePolicy(expected=("package:*", "kernel", "boot"))
@@ -265,19 +265,18 @@ def test_a_step_that_was_begun_is_not_kept_from_its_end_by_its_own_traces() -> N
 
 
 def test_the_first_step_s_precheck_is_asked_again_when_its_look_is_an_earlier_process_s() -> None:
-    stage = Stage(1, listed=changing_checklist(UPDATE, policy=replace(POLICY, drain=None)))
+    stage = Stage(1, listed=changing_checklist(UPDATE, policy=replace(POLICY, drain=DRAIN)))
     brakes = stage.brake()
-    said = stage.engine._said
+    command = stage.commands.command
 
-    def stops(actor: Actor, check: str, text: str) -> Any:
-        if check == "CHG-900" and not actor.patched:
-            brakes.cancel()
-        return said(actor, check, text)
+    def stops(text: str, *more: Any) -> Any:
+        brakes.cancel()
+        return command(text, *more)
 
-    stage.engine._said = stops  # type: ignore[method-assign]  # Ctrl-C during the first look
+    stage.commands.command = stops  # type: ignore[method-assign]  # Ctrl-C while it is drained
     stage.run(brakes=brakes)
-    assert stage.journey("web1").passed("before")
-    stage.engine._said = said  # type: ignore[method-assign]  # as it was
+    assert stage.journey("web1").passed("drain")
+    stage.commands.command = command  # type: ignore[method-assign]  # as it was
     stage.actors["web1"].level = 95
     stage.go_on()
     assert stage.actors["web1"].patched == 0

@@ -21,6 +21,7 @@ from maintops.workflow.approving import (
     ANYONE,
     OTHER_LOGIN,
     OTHER_NAME,
+    anew,
     approval_of,
     changed_since,
     check_window,
@@ -86,8 +87,14 @@ def test_who_may_approve(by: Identity, who: str, fine: bool) -> None:
         with pytest.raises(UsageError, match=r"made by Anna Berg \(anna@ctl, as claimed\); .* must approve it"):
             approve()
         assert refusal(PLAN, [approval(by)], POLICY, who, AT) == (
-            "the plan p1 was approved by its author only (Anna Berg (anna@ctl, as claimed))"
+            "the plan p1 was approved by its author only (Anna Berg (anna@ctl, as claimed)); somebody else must do it: "
+            "maintops approve FILE --by SOMEBODY-ELSE"
         )
+
+
+def test_a_new_plan_is_made_of_the_same_servers() -> None:
+    assert anew(PLAN) == "make a new plan (maintops plan sample)"
+    assert anew(replace(PLAN, limit="web:!web2")) == "make a new plan (maintops plan sample --limit 'web:!web2')"
 
 
 def test_a_plan_that_nobody_approved_is_refused() -> None:
@@ -103,7 +110,8 @@ def test_an_approval_of_another_plan_is_none_of_this() -> None:
 def test_an_approval_holds_up_to_its_end() -> None:
     assert refusal(PLAN, [approval()], POLICY, OTHER_NAME, AT + 24 * HOUR - timedelta(seconds=1)) is None
     assert refusal(PLAN, [approval()], POLICY, OTHER_NAME, AT + 24 * HOUR) == (
-        "the approval of the plan p1 by Ben (ben@ctl, as claimed) expired at 2026-03-02 09:00 UTC"
+        "the approval of the plan p1 by Ben (ben@ctl, as claimed) expired at 2026-03-02 09:00 UTC; "
+        "approve it once more: maintops approve FILE --by SOMEBODY-ELSE"
     )
 
 
@@ -117,14 +125,17 @@ def test_a_standard_change_is_approved_beforehand_for_a_time() -> None:
     policy = replace(POLICY, approval=Policy.STANDARD)
     assert refusal(PLAN, [], policy, OTHER_NAME, AT) is None
     assert refusal(PLAN, [], policy, OTHER_NAME, AT + 24 * HOUR) == (
-        "the plan p1 is too old: it held until 2026-03-02 09:00 UTC"
+        "the plan p1 is too old: it held until 2026-03-02 09:00 UTC; make a new plan (maintops plan sample)"
     )
 
 
 def test_a_standard_change_of_tomorrow_does_not_hold_for_longer() -> None:
     policy = replace(POLICY, approval=Policy.STANDARD)
     told = refusal(replace(PLAN, created=AT + 1000 * HOUR), [], policy, OTHER_NAME, AT)
-    assert (told or "").startswith("the plan p1 says that it was made in the future")
+    assert told == (
+        "the plan p1 says that it was made in the future (2026-04-12 01:00 UTC): set the clock that is wrong, and "
+        "make a new plan (maintops plan sample)"
+    )
 
 
 # --- what changed since -----------------------------------------------------------------------------------------------
@@ -217,14 +228,18 @@ def test_in_its_window_a_plan_may_begin_while_a_server_fits(minutes: int) -> Non
 
 
 def test_before_its_window_nobody_is_asked_even_where_late_ones_are() -> None:
-    with pytest.raises(NotNow, match=r"may begin in its window sun 2026-03-01 09:00 UTC to .*, not before"):
+    with pytest.raises(
+        NotNow, match=r"may begin in its window sun 2026-03-01 09:00 UTC to .*, not before: run it then"
+    ):
         check_window(NIGHT, replace(POLICY, late=Late.ASK), AT - timedelta(seconds=1))
 
 
 @pytest.mark.parametrize("minutes", [121, 180, 60 * 24 * 30])
 def test_what_was_missed_is_skipped_or_asked_for_and_never_begun_by_itself(minutes: int) -> None:
     now = AT + timedelta(minutes=minutes)
-    with pytest.raises(NotNow, match=r"has passed, or is too short for another server; it is skipped \(late: skip\)"):
+    with pytest.raises(
+        NotNow, match=r"has passed, or is too short for another server; it is skipped \(late: skip\): make a new"
+    ):
         check_window(NIGHT, POLICY, now)
     question = check_window(NIGHT, replace(POLICY, late=Late.ASK), now)
     assert (question or "").endswith("of the plan p1 has passed, or is too short for another server")

@@ -82,8 +82,46 @@ def test_who_is_down_counts_as_missing_also_where_the_run_has_nothing_to_do_with
     result = stage.run()
     assert stage.over() == ["web2"]
     assert result.run.state is RunState.HELD
-    assert "of the group web 1 of 2 may be missing at a time: out, web1" in stage.cell("web1", "PT-500")[1]
+    assert stage.cell("web1", "PT-500")[1] == (
+        "of the group web 1 of 2 may be missing at a time: out, web1; "
+        "out does not answer (no connection): see that it is well, then: maintops run continue r1"
+    )
     assert stage.actors["web1"].patched == 0
+
+
+def test_a_group_that_misses_too_many_names_those_that_it_misses_and_what_to_do() -> None:
+    silent = [f"out{number}" for number in range(1, 7)]
+    names = ["web1", "web2", *silent]
+    stage = Stage({name: Actor(name) for name in names}, waves=[["web1"], ["web2"]], budget=1, canary_budget=1)
+    stage.plan = replace(stage.plan, waves=(("web1", "web3"), ("web2",)), fleet=grouped(1, web=["web1", "web2"]))
+    stage.actors["web3"] = Actor("web3")
+    stage.actors["web1"].breaks = "no"
+    stage.run()
+    assert stage.cell("web2", "PT-500")[1] == (
+        "of the group web 1 of 2 may be missing at a time: web1, web2; "
+        "web1 is not finished: see that it is well, then: maintops run continue r1"
+    )
+    stage = Stage({name: Actor(name, deaf=name in silent) for name in names}, waves=[["web1", "web2"]])
+    stage.plan = replace(stage.plan, fleet=grouped(5, web=names))
+    stage.run()
+    told = stage.cell("web1", "PT-500")[1]
+    assert told.startswith("of the group web 5 of 8 may be missing at a time: out1, out2, out3,")
+    assert told.endswith(
+        "out5 does not answer (no connection) and 1 more: see that they are well, then: maintops run continue r1"
+    )
+
+
+def test_who_was_down_and_is_changed_to_the_end_is_missing_no_more() -> None:
+    stage = Stage(2, fleet=grouped(1, web=["web1", "web2"]))
+    reply = stage.engine._reply
+
+    def asleep(actor: Actor, script: Any) -> Any:
+        actor.deaf = actor.name == "web1" and not stage.events[1:-1]  # for the very first question
+        return reply(actor, script)
+
+    stage.engine._reply = asleep  # type: ignore[method-assign]  # web1 wakes up meanwhile
+    assert stage.run().run.state is RunState.FINISHED
+    assert [actor.patched for actor in stage.actors.values()] == [1, 1]
 
 
 def test_who_goes_down_in_the_middle_of_a_long_wave_counts_too() -> None:
@@ -179,7 +217,7 @@ def test_the_gate_s_command_stops_the_run_and_is_asked_again() -> None:
     stage = Stage(2, waves=[["web1"], ["web2"]], listed=changing_checklist(policy=policy(gate="ask")))
     stage.commands.refuses.add("ask")
     result = stage.run()
-    assert result.run.reason == "held: the gate after wave 1 says no (exit status 1): it says no"
+    assert result.run.reason == "held: the gate after wave 1 says no: exit status 1: it says no"
     assert stage.over() == ["web1"]
     given = [environment for text, environment in stage.commands.given if text == "ask"]
     assert given == [{"MAINTOPS_RUN": RUN, "MAINTOPS_WAVE": "1", "MAINTOPS_SERVERS": "web1"}]

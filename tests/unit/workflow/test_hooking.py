@@ -6,9 +6,12 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from maintops.domain.changes import ChangePolicy, Hook
 from maintops.domain.runs import Owed, RunState, Settled, StageBegan, StageEnded, StageResult
+from maintops.workflow.hooking import clipped, how, last_words
 from tests.unit.workflow.change_stage import DRAIN, RUN, SILENCE, UPDATE, Stage, changing_checklist
 
 SNAPSHOT = Hook("snapshot", undo="delete-snapshot")
@@ -63,19 +66,65 @@ def test_paid_and_over_are_written_at_once() -> None:
     assert (Settled, StageEnded) in kept
 
 
+OWED = (
+    "undrain is owed (maintops obligations); find out why on web1, then go on: maintops run continue r1, or leave it "
+    "as it is and pay what is owed: maintops obligations --settle -l web1"
+)
+
+
 @pytest.mark.parametrize(
     ("refused", "told"),
-    [("drain web1", "drain: exit status 1: it says no"), ("is-drained web1", "drain: it did not take effect")],
+    [
+        ("drain web1", "drain: exit status 1: it says no"),
+        ("is-drained web1", "drain: it did not take effect, says `is-drained`: exit status 1: it says no"),
+    ],
 )
 def test_a_server_that_is_not_drained_is_not_changed_and_owes_what_was_begun(refused: str, told: str) -> None:
     stage = stage_of(2, drain=DRAIN)
     stage.commands.refuses.add(refused)
     stage.run()
     assert [stage.actors[name].patched for name in ("web1", "web2")] == [0, 1]
-    assert stage.cell("web1", "CHG-120")[0] == "failed"
-    assert stage.cell("web1", "CHG-120")[1].startswith(told)
+    assert stage.cell("web1", "CHG-120") == ("failed", f"{told}; {OWED}")
     assert [one.server for _, one in stage.store.owed()] == ["web1"]
     assert "still owed: undrain (maintops obligations)" in stage.record("web1").notes
+
+
+def test_a_hook_that_owes_nothing_sends_nobody_to_pay() -> None:
+    stage = stage_of(2, silence=Hook("silence"))
+    stage.commands.refuses.add("silence web1")
+    stage.run()
+    told = "silence: exit status 1: it says no; find out why on web1, then go on: maintops run continue r1"
+    assert stage.cell("web1", "CHG-110") == ("failed", told)
+
+
+@pytest.mark.parametrize(
+    ("status", "printed", "told"),
+    [
+        (3, " no\n", "exit status 3: no"),
+        (3, " \n", "exit status 3, and it printed nothing"),
+        (None, "", "it did not end in time, and it printed nothing"),
+    ],
+)
+def test_how_a_command_ended_is_told_also_where_it_printed_nothing(status: int | None, printed: str, told: str) -> None:
+    assert how(status, printed) == told
+
+
+def test_what_is_too_long_is_cut_between_words() -> None:
+    assert last_words("web1 is being changed by run r9", 24) == "… changed by run r9"
+    assert last_words("web1 is being changed by run r9", 31) == "web1 is being changed by run r9"
+    assert last_words("x" * 40, 10) == f"… {'x' * 8}"
+    assert clipped("curl  -sf\nhttps://balancer/drain?server=$MAINTOPS_SERVER", 20) == "curl -sf …"
+
+
+@given(st.text("ab \n", max_size=80), st.integers(3, 40))
+def test_whatever_is_cut_is_the_text_s_end_in_whole_words(text: str, most: int) -> None:
+    told = last_words(text, most)
+    assert len(told) <= most
+    end = told.removeprefix("… ")
+    assert text.strip().endswith(end)
+    words = text.split()
+    if told != text.strip() and any(len(one) <= most - 2 for one in words[-1:]):
+        assert end.split() == words[len(words) - len(end.split()) :]
 
 
 def test_what_cannot_be_paid_stays_owed_and_is_paid_by_whoever_goes_on() -> None:
@@ -148,7 +197,7 @@ def test_a_hook_on_a_server_that_does_not_answer_fails() -> None:
 
     stage.engine._said = deaf  # type: ignore[method-assign]  # its hook fails
     stage.run()
-    assert stage.cell("web1", "CHG-120") == ("failed", "drain: exit status 7")
+    assert stage.cell("web1", "CHG-120") == ("failed", f"drain: exit status 7, and it printed nothing; {OWED}")
     assert stage.over() == ["web2"]
 
 

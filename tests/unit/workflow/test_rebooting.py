@@ -11,6 +11,7 @@ import pytest
 
 from maintops.domain.changes import ChangePolicy, Reboot
 from maintops.domain.placements import CONSOLE
+from maintops.domain.ports import Commanded
 from maintops.domain.runs import RunState, StageResult
 from maintops.domain.servers import Server
 from tests.unit.script.framing import Told
@@ -95,11 +96,23 @@ def test_nothing_is_rebooted_whose_console_does_not_answer() -> None:
     consoles(stage, {CONSOLE: "ask-console"})
     stage.commands.refuses.add("ask-console")
     stage.run()
-    why = f"not rebooted: its console does not answer ({CONSOLE}: it says no)"
+    why = (
+        f"not rebooted: its console does not answer ({CONSOLE}: exit status 1: it says no): nobody could help it if it "
+        f"did not come back; try {CONSOLE} of web1 by hand, mend it, then: maintops run continue r1"
+    )
     assert ended(stage) == (StageResult.FAILED, why)
     assert stage.actors["web1"].told_to_reboot == 0
     stage.commands.refuses.clear()
     assert stage.go_on().run.state is RunState.FINISHED
+
+
+def test_a_console_that_says_nothing_still_tells_how_it_ended_and_no_secret() -> None:
+    stage = stage_of()
+    consoles(stage, {CONSOLE: "ask-console --password geheim"})
+    stage.commands.command = lambda *given: Commanded(7, "")  # type: ignore[method-assign]  # not a word
+    stage.run()
+    assert f"({CONSOLE}: exit status 7, and it printed nothing)" in ended(stage)[1]
+    assert "geheim" not in ended(stage)[1]
 
 
 def test_where_a_console_is_required_none_is_a_reason_too() -> None:
@@ -114,7 +127,8 @@ def test_a_server_that_never_returns_is_gone() -> None:
     result = stage.run()
     why = (
         "web1 did not come back within 10 min after its reboot: look at its console, then power-cycle it on site or "
-        "through its console; it stays drained"
+        "through its console; it stays drained; answer CHG-204 then: maintops run continue r1 --by ENGINEER at a "
+        "terminal, or --answers FILE"
     )
     assert ended(stage) == (StageResult.UNREACHABLE, why)
     assert (result.run.state, result.run.reason) == (RunState.HELD, f"held: {why}")

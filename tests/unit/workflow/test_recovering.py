@@ -21,7 +21,7 @@ from maintops.domain.runs import (
     StageResult,
 )
 from maintops.store.memory import MemoryStore
-from maintops.workflow.recovering import UNTOUCHED, interrupt, keep_part, recover, stage_cells
+from maintops.workflow.recovering import UNTOUCHED, interrupt, recover, stage_cells
 from tests.unit.workflow.samples import OWNER, START
 
 NAMES = [f"s{number}" for number in range(4)]
@@ -142,7 +142,7 @@ def test_of_whom_was_touched_each_stage_is_told_as_far_as_it_came():
     between = "maintops died before it was done; maintops run continue c1 goes on"
     assert told(store, "s1")["PT-500"] == (Outcome.FAILED, "no space")
     assert told(store, "s1")["PT-600"] == (Outcome.UNKNOWN, between)
-    before = "maintops died in the middle of the look at it before the change; maintops run continue c1 finds out"
+    before = "maintops died in the middle of the first look; maintops run continue c1 finds out"
     assert set(told(store, "s2").values()) == {(Outcome.UNKNOWN, before)}
     assert told(store, "s3")["PT-500"] == (Outcome.NOT_REACHED, UNTOUCHED)
 
@@ -286,22 +286,6 @@ def test_a_run_that_somebody_goes_on_with_meanwhile_is_not_ended():
     (run,) = recover(store, lambda owner: True, LATER)
     assert (run.state, run.owner) == (RunState.RUNNING, NEXT)
     assert type(store.events("c1")[-1]) is Resumed
-
-
-def test_a_part_is_kept_under_the_first_free_id():
-    store = MemoryStore()
-    changing(store)
-    draft = replace(record_of("c1", "s0"), notes=("first",))
-
-    def judge(part, memory):
-        assert isinstance(memory, Memory)
-        return Verdict(part)
-
-    kept = [keep_part(store, draft, judge, LATER).record.id for _ in range(3)]
-    assert kept == ["c1-s0", "c1-s0.2", "c1-s0.3"]
-    assert keep_part(store, draft, judge, LATER, first=9).record.id == "c1-s0.9"
-    assert keep_part(store, draft, judge, LATER, given_up=lambda: True) is None
-    assert len(parts(store)) == 4
 
 
 @given(st.data())

@@ -110,6 +110,20 @@ def test_a_sign_of_life_comes_after_half_a_minute_of_silence_whoever_sets_the_cl
     assert [(one.done, one.planned, dict(one.in_flight)) for one in signs] == [(0, 2, {"web1": "PT-500"})] * 2
 
 
+@given(st.lists(st.tuples(st.floats(0, 5000), st.floats(0, 5000), st.booleans()), max_size=10))
+def test_whoever_sets_the_clock_back_and_whenever_the_latest_time_goes_on(
+    passed: list[tuple[float, float, bool]],
+) -> None:
+    stage = Stage(1)
+    site = site_of(stage)
+    for seconds, back, looked_at in passed:
+        stage.clock.sleep(seconds)
+        stage.clock.now -= timedelta(seconds=back)
+        if looked_at:
+            site.now()
+    assert abs(site.latest - START - timedelta(seconds=stage.clock.slept)) < timedelta(milliseconds=1)
+
+
 def test_who_rests_rests_that_long_and_no_longer_than_somebody_says_stop() -> None:
     stage = Stage(1)
     site = begun(stage)

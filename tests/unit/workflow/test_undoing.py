@@ -89,7 +89,7 @@ def test_what_was_skipped_was_not_done() -> None:
 def test_what_cannot_be_undone_is_said_step_by_step() -> None:
     found = undoing(listed(), begun("C-1", "H-1", "H-2", "C-3", "C-4"), ["web1"])
     assert found.left == (
-        "C-3 (Migrate) on web1 cannot be undone",
+        "C-3 (Migrate) on web1 cannot be undone, as its checklist says; see to it by hand",
         "H-1 (Cable) on web1 was done by hand; undo it: move it back",
         "H-2 (Cable) on web1 was done by hand; undo it: nobody wrote down how",
     )
@@ -114,7 +114,7 @@ def test_where_the_packages_are_not_known_none_is_touched(unknown: dict[str, Any
     for then, now, when in ((unknown, known, "before the change"), (known, unknown, "now")):
         found = restored("web1", then, now)
         assert versions(found) == {}
-        assert found.notes == (f"no package is restored: which ones it had {when} is not known",)
+        assert found.notes == (f"no package is restored: which ones it had {when} is not known; see to it by hand",)
 
 
 PACKAGES = st.dictionaries(st.sampled_from("abcdef"), st.sampled_from("123"), min_size=1)

@@ -15,7 +15,8 @@ from maintops.domain.runs import PlannedServer, RunEnded, RunPlanned, RunState
 from maintops.domain.servers import Server
 from maintops.errors import NothingSelected, UsageError
 from maintops.store.memory import MemoryStore
-from maintops.workflow.verifying import CHECK, Bench, check_files, name_of, read_results, verify
+from maintops.workflow.hearing import CHECK, read_results
+from maintops.workflow.verifying import Bench, check_files, name_of, verify
 from tests.unit.workflow.samples import OWNER, START, draft
 
 

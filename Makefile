@@ -32,9 +32,9 @@ run: $(VENV)/.run   ## daily check of this very machine, and a report of it
 	case $$code in 0|2|4|6) ;; *) exit $$code;; esac; \
 	$(BIN)/maintops report last -o var/report.html
 
-# the files that wait for servers first, the quick ones last: no worker is left alone with a long file at the end
+# files in the order of tests/conftest.py
 test: system $(VENV)/.dev   ## install what the tests need, then the whole suite
-	$(BIN)/python -m pytest -n 3 --dist loadfile --no-loadscope-reorder tests/lab tests/content tests/acceptance tests/unit
+	$(BIN)/python -m pytest -n 3 --dist loadfile --no-loadscope-reorder
 
 quick: lint   ## lint, types, architecture, unit tests but the slow ones, with fewer examples
 	HYPOTHESIS_PROFILE=quick $(BIN)/python -m pytest -q -n 2 -m "not slow" tests/unit

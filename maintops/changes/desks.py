@@ -107,6 +107,7 @@ class Desk:
             protected=protected(servers, everyone, house.settings.database_url),
             inventory=house.settings.inventory,
             limit=limit or "",
+            forks=house.settings.forks,
         )
 
     def _plan_id(self) -> str:

@@ -22,9 +22,9 @@ class Runs(Rollbacks):
     """What is done with runs."""
 
     def run(self, path: Path, extras: Extras) -> RunResult:
-        """Carries the plan in a file out. Raises UsageError for a plan that is not approved, changed, expired or
-        carried out already, NotNow outside its window or while changes are held, Locked where another run is at
-        work."""
+        """Carries the plan in a file out. Raises UsageError for a plan that is not approved, unknown to the database,
+        changed, expired or carried out already, NotNow outside its window or while changes are held, Locked where
+        another run is at work."""
         from maintops.workflow.changing import carry_out_change
 
         plan = self.find(path)
@@ -33,6 +33,7 @@ class Runs(Rollbacks):
         self._refuse_again(run, plan)
         listed = self._house.checklist(plan.file)
         self._refuse_unapproved(plan, listed.change, extras)
+        self._refuse_unknown(plan)
         proposal = self._refuse_stale(plan, listed)
         emergency = self._in_time(plan, listed.change, extras)
         self._house.store.keep_evidence(canonical(plan))
@@ -70,6 +71,20 @@ class Runs(Rollbacks):
         if why and not extras.emergency:
             raise UsageError(f"{why} (in an emergency: --emergency REASON)")
 
+    def _refuse_unknown(self, plan: ChangePlan) -> None:
+        """Whoever changes a plan's file can compute its hash anew. Where no approval binds it, the database does: it
+        has kept every plan that was made or approved with it."""
+        from maintops.workflow.approving import anew
+
+        try:
+            self._house.store.evidence(plan_hash(plan))
+        except UsageError:
+            raise UsageError(
+                f"this database does not know the plan {plan.id}: it was changed after it was made, or made with "
+                f"another database; {anew(plan)} with this one, or have it approved here: "
+                f"maintops approve FILE --by SOMEBODY-ELSE"
+            ) from None
+
     def _in_time(self, plan: ChangePlan, policy: ChangePolicy, extras: Extras) -> str:
         """Why the window does not count; empty where it does, and is open. Raises NotNow where it is not."""
         from maintops.workflow.approving import anew, check_window
@@ -86,7 +101,8 @@ class Runs(Rollbacks):
     def go_on(self, run: Run, extras: Extras) -> RunResult:
         """Goes on with a run that ended before all was done. Raises UsageError for one with nothing left to do, that
         was taken back, whose checklist or content is not what the plan was made of any more, or whose approval has
-        expired."""
+        expired; NotNow outside its window or while changes are held. Where only the look after the soak is left,
+        nothing is changed any more: neither approval nor window counts."""
         from maintops.workflow.changing import resume_change
 
         self._refuse_hold()
@@ -98,12 +114,35 @@ class Runs(Rollbacks):
         else:
             self._refuse_taken_back(run)
             listed = self._house.checklist(plan.file)
-            self._refuse_unapproved(plan, listed.change, extras)
+            over = self._is_over(run, plan)
+            if not over:
+                self._refuse_unapproved(plan, listed.change, extras)
             proposal = self._refuse_stale(plan, listed)
-            under = self._undertaking(run.id, plan, proposal, self._in_time(plan, listed.change, extras))
+            emergency = extras.emergency if over else self._in_time(plan, listed.change, extras)
+            under = self._undertaking(run.id, plan, proposal, emergency)
         result = resume_change(under, self._staff(extras), self._brakes(extras), run)
         self._settle_original(plan, result.run)
         return result
+
+    def _is_over(self, run: Run, plan: ChangePlan) -> bool:
+        """Whether all that changes anything is done on all servers of a run."""
+        told = journal(self._house.store.events(run.id))
+        return all(told.journey(name).is_over for name in plan.names)
+
+    def next_words(self, run: Run) -> str:
+        """How a run that ended before all was done is gone on with, for people; or why that would be refused now, and
+        what to do then."""
+        from maintops.workflow.approving import check_window
+
+        then = f"maintops run continue {run.id}"
+        plan = self._kept_plan(run)
+        if plan.of or self._is_over(run, plan):
+            return f"go on with it: {then}"
+        try:
+            question = check_window(plan, self._house.checklist(plan.file).change, self._house.clock())
+        except NotNow as why:
+            return f"{then} is refused now: {why}"
+        return f"go on with it: {then}" + (" (at a terminal: its window has passed; late: ask)" if question else "")
 
     def _refuse_taken_back(self, run: Run) -> None:
         undone = self._taken_back(run.id)

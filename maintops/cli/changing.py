@@ -82,7 +82,7 @@ def under_way(chosen: House, shown: Shown, do: Callable[[Extras], RunResult]) ->
     if result.run.state is not RunState.FINISHED:
         said = result.run.reason
         say(said if said.startswith(f"{result.run.state.value}: ") else f"{result.run.state.value}: {said}")
-        say(f"go on with it: maintops run continue {result.run.id}")
+        say(chosen.changes.next_words(result.run))
     chosen.close()
     return INTERRUPTED if result.run.state is RunState.CANCELLED else result.codes[level]
 

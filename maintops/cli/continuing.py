@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import select
 import sys
 from collections.abc import Iterator
@@ -23,6 +24,8 @@ if TYPE_CHECKING:
 
 TICK = 0.2
 """Seconds between two signs of life while a person thinks."""
+
+_LINE = 4096  # the most that Linux lets somebody type in a line
 
 
 def go_on(chosen: House, run: str, answers: Path | None, format: str, output: Path | None) -> int:
@@ -78,18 +81,30 @@ def read_line(prompt: str) -> str:
     try:
         sys.stderr.write(prompt)
         sys.stderr.flush()
-        _wait_for_line()
-        line = sys.stdin.readline()
+        line = _typed(sys.stdin.fileno())
     except OSError:
         raise EOFError from None
     if not line:
         raise EOFError
+    return line.decode(sys.stdin.encoding, "replace")
+
+
+def _typed(terminal: int) -> bytes:
+    """A line as it is typed; what there is of it where the terminal ends. A terminal hands lines over one by one, so
+    that nothing that was typed lies in a buffer where it could not be seen; half a line too (Ctrl-D behind text), and
+    the rest of it is waited for with signs of life, which `readline` would not give."""
+    line = b""
+    while not line.endswith(b"\n"):
+        _wait_for_keys()
+        piece = os.read(terminal, _LINE)
+        if not piece:
+            break
+        line += piece
     return line
 
 
-def _wait_for_line() -> None:
-    """Waits until something was typed, with signs of life. A terminal hands lines over one by one, so that nothing
-    that was typed lies in a buffer where it could not be seen."""
+def _wait_for_keys() -> None:
+    """Waits until something was typed, with signs of life."""
     while True:
         why = meanwhile()
         if why is not None:

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from contextvars import ContextVar
-from typing import TYPE_CHECKING
+from typing import IO, TYPE_CHECKING, Any
 
 from maintops.cli.output import say
 from maintops.domain.outcomes import Outcome
@@ -27,6 +27,7 @@ from maintops.domain.stages import stage_words
 from maintops.domain.wording import some
 
 if TYPE_CHECKING:
+    from rich.console import Console
     from rich.progress import Progress, TaskID
 
 
@@ -114,19 +115,43 @@ class Lines:
             say(line)
 
 
+class Unhurt:
+    """A stream that may go away: what is written to it then is lost, and nobody hears of it. A terminal that is closed
+    (EIO), or a full disk, must not break off what is only being shown."""
+
+    def __init__(self, stream: IO[str]) -> None:
+        self._stream = stream
+
+    def write(self, text: str) -> int:
+        """Writes, or does not; how many characters there were."""
+        with suppress(OSError):
+            self._stream.write(text)
+        return len(text)
+
+    def flush(self) -> None:
+        """Hands on what was written, or does not."""
+        with suppress(OSError):
+            self._stream.flush()
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._stream, name)
+
+
 class Bar:
     """A bar with counts and the time that is left; how many servers need attention."""
 
-    def __init__(self, screen: object) -> None:
+    def __init__(self, screen: Console) -> None:
         from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
+        # the stream, not each call: rich also draws in a thread of its own, and keeps what could not be written
+        screen.file = Unhurt(screen.file)  # type: ignore[assignment]  # all of a stream that rich uses is there
         self.shown: Progress = Progress(
             TextColumn("{task.description}", markup=False),
             BarColumn(),
             MofNCompleteColumn(),
             TextColumn("{task.fields[counts]}", markup=False),
             TimeRemainingColumn(),
-            console=screen,  # type: ignore[arg-type]  # rich is imported late
+            console=screen,
             transient=True,
         )
         self._task: TaskID | None = None

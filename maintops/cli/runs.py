@@ -92,5 +92,5 @@ def _line(run: Run) -> str:
         asked = run.progress.in_flight.items()
         told = ((server, stage_words(check)) for server, check in asked if server not in run.records)
         waiting = sorted(" ".join(filter(None, one)) for one in told)
-        where = f", asking {some(waiting, 3)}"
+        where = f", asking {some(waiting, 3)}" if waiting else ""
     return f"{run.id} {run.planned.checklist}: {run.state.value}, {done} of {planned} servers{where}; {sign}"

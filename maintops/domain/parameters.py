@@ -17,7 +17,7 @@ BMC = ("address", "user", "password", "verify", "ipmi_port", "interface", "ciphe
 
 RESERVED = frozenset(
     {"criticality", "in_service", "customer", "site", "roles", "group", "max_unavailable", "depends_on", "runs_on"}
-    | {"console"}
+    | {"console", "needed"}
     | {f"bmc_{name}" for name in BMC}
 )
 """Names whose `maintops_…` variables say something about the server itself."""

@@ -26,6 +26,10 @@ REMOVED = ""
 RUNNING = "running"
 """The state of a service that runs; `exited` is one that has done its work and counts as active."""
 
+AS_NEEDED = ("systemd-*", "ldconfig", "modprobe@*", "plymouth-*")
+"""Services that do their work in some boots and have none in others (the conditions of systemd.unit(5), such as a
+crash to keep or a cache to build). That one of them is not `exited` again says nothing of the server."""
+
 FIRST_PASSING_PORT = 32_768
 """Where Linux begins to give out ports by itself (net.ipv4.ip_local_port_range, ip-sysctl.rst of the kernel)."""
 
@@ -102,7 +106,7 @@ def differences(before: Mapping[str, Any], after: Mapping[str, Any]) -> tuple[Di
 
 
 def stopped_services(found: Iterable[Difference]) -> tuple[str, ...]:
-    """The services that ran before and do not after."""
+    """The services that were active before and are not after, or ran and do not."""
     return tuple(one.subject for one in found if _stopped(one))
 
 
@@ -173,7 +177,13 @@ def _programs(names: frozenset[str] | None) -> str | None:
 
 
 def _stopped(one: Difference) -> bool:
-    return one.kind == "service" and one.before == RUNNING and one.after != RUNNING
+    """An active service that does not run is one whose work is done, such as a firewall's rules or a mounted export:
+    that it is gone is no less than that a program died."""
+    if one.kind != "service" or one.before is None:
+        return False
+    if one.before == RUNNING:
+        return one.after != RUNNING
+    return one.after is None and not any(fnmatchcase(one.subject, name) for name in AS_NEEDED)
 
 
 # --- what was meant ---------------------------------------------------------------------------------------------------
@@ -188,8 +198,8 @@ def judge_differences(
     An entry of `expected` is a kind, or `KIND:PATTERN` over the subject, in which * and ? stand for any characters
     (brackets for themselves: they enclose addresses). Two kinds are stricter:
 
-    - a service that ran and does not any more is critical, and expected only by `service:` and its name, letter by
-      letter; anything else that was not expected is a warning.
+    - a service that ran and does not any more, or was active and is not, is critical, and expected only by `service:`
+      and its name, letter by letter; anything else that was not expected is a warning.
     - with `planned` (package -> version as in the fact `packages`, REMOVED where it is to go) the bare word `package`
       means nothing: a planned package must have become what the plan says, whatever else is expected, and any other
       is expected only by a `package:PATTERN`.
@@ -284,6 +294,8 @@ def _sentence(one: Difference) -> str:
         side = "before the change but not after it" if one.after is None else "after the change but not before it"
         return f"{one.subject} was measured {side}"
     if _stopped(one):
+        if one.before != RUNNING:
+            return f"the service {one.subject} was active before ({one.before}) and is not any more"
         return f"the service {one.subject} ran before and does not any more" + (f": {one.after}" if one.after else "")
     noun = f"the {one.kind}" if one.subject == one.kind else f"{_NOUNS.get(one.kind, f'the {one.kind}')} {one.subject}"
     if one.before is None:

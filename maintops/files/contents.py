@@ -19,7 +19,7 @@ import yaml
 from maintops.domain.changes import Action, ChangePolicy
 from maintops.domain.checklists import Checklist
 from maintops.errors import ConfigurationError, Mistake, UsageError
-from maintops.files.scripts import scripts
+from maintops.files.scripts import is_bound, scripts
 
 MOST_FILES = 5000
 """Files that the content of a checklist may have."""
@@ -250,9 +250,10 @@ def content_digests(checklist: Checklist, consoles: Iterable[str] = ()) -> dict[
 
     Those are: the playbooks of steps and rollbacks and what lies in BESIDE next to them; roles and files that these
     name, and what is named in there; files of Fabric functions and the Python files beside them; those of testinfra;
-    and those that the gate, hooks on the controller and `consoles` (commands) name (see maintops.files.scripts).
-    A symbolic link out of its folder stands for the path that it holds, not for what is there. Raises UsageError for a
-    file that cannot be read, and beyond MOST_FILES or MOST_BYTES.
+    and those that the gate, hooks on the controller and `consoles` (commands) name (see maintops.files.scripts; not the
+    secret ones, and not what this user cannot read). A symbolic link out of its folder stands for the path that it
+    holds, not for what is there. Raises UsageError for another file that cannot be read, and beyond MOST_FILES or
+    MOST_BYTES.
     """
     folder = Path(checklist.file).absolute().parent
     digests = _Digests(folder)
@@ -261,7 +262,7 @@ def content_digests(checklist: Checklist, consoles: Iterable[str] = ()) -> dict[
     for path in checklist.change.verify:
         digests.add_file(Path(path))
     for script in scripts(chain(_commands(checklist.change), consoles), [folder]):
-        if is_file(script):
+        if is_bound(script):
             digests.add_file(script)
     digests.add_what_is_named()
     return dict(sorted(digests.found.items()))

@@ -93,6 +93,8 @@ def _mistakes(variables: Mapping[str, Any]) -> Iterator[str]:
         yield "maintops_in_service must be a date such as 2024-03-01"
     if "maintops_roles" in variables and not _is_roles(variables["maintops_roles"]):
         yield "maintops_roles must be a list of words, or words with commas"
+    if not isinstance(variables.get("maintops_needed", False), bool):
+        yield "maintops_needed must be true or false (in an INI file: True or False)"
 
 
 def _date(text: str) -> date | None:

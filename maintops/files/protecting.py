@@ -1,7 +1,8 @@
-"""The servers that maintops itself needs while it works: the controller, its database, its bastions, and what they run
-on.
+"""The servers that maintops itself needs while it works: the controller, its database, its bastions, those of which the
+inventory says so, and what they run on.
 
-Bastions are known from the inventory's SSH arguments; those that only an SSH client's configuration names are not.
+Bastions are known from the inventory's SSH arguments; those that only an SSH client's configuration names are not, for
+that is another one for whoever approves a plan. The variable NEEDED is for them.
 """
 
 from __future__ import annotations
@@ -15,6 +16,9 @@ from urllib.parse import parse_qs
 
 from maintops.domain.placements import placement
 from maintops.domain.servers import Server
+
+NEEDED = "maintops_needed"
+"""The inventory variable that is true for a server that maintops needs, and cannot know of by itself."""
 
 _JUMPS = re.compile(r"(?:-J\s*|(?i:ProxyJump)[=\s]+)['\"]?([^\s'\"]+)")
 _PROXY_COMMAND = re.compile(r"(?i)ProxyCommand")
@@ -58,7 +62,9 @@ def _why(server: Server, needed: _Needed) -> str:
         return "the database of maintops is on it"
     # on loopback every machine has the same address: the port tells them apart
     through = {host for host, port in needed.jumps if not _is_loopback(host) or port == _port(server)}
-    return "other servers are reached through it" if names & through else ""
+    if names & through:
+        return "other servers are reached through it"
+    return "the inventory says that maintops needs it" if server.variables.get(NEEDED) is True else ""
 
 
 def _address(server: Server) -> str:

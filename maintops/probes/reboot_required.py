@@ -2,7 +2,8 @@
 
 Signs: the flag /run/reboot-required of Debian and Ubuntu (and SUSE's /run/reboot-needed), `needs-restarting -r` of the
 RHEL family (yum-utils, dnf 4 and dnf 5), `zypper needs-rebooting` (status 102), needrestart's batch output
-(README.batch.md of needrestart), and a kernel that is installed and newer than the one that runs.
+(README.batch.md of needrestart), a kernel that is installed and newer than the one that runs, and a process 1 that
+still runs what an update has replaced (proc_pid_maps(5)): it alone is not restarted as a service is.
 """
 
 from __future__ import annotations
@@ -20,9 +21,11 @@ from maintops.domain.answers import (
     SubjectFacts,
     UnreadableAnswer,
 )
+from maintops.domain.wording import some
 from maintops.probes.answering import named_parts
 from maintops.probes.contract import Fact, Presence, Probe
 from maintops.probes.recorded import RECORDED, in_parts, recording_of, silence, unsaid
+from maintops.probes.stale_services import REPLACED
 
 _QUESTION = """\
 in_container() {
@@ -56,6 +59,11 @@ part modules folders modules.dep
 part hint hint
 part zypper zypper needs-rebooting
 part needrestart needrestart -b -k
+"""
+# Who is refused a look at process 1, as most users are, knows nothing of it: status 2, as grep has it.
+_INIT = f"""\
+first() {{ grep -sq . /proc/1/maps || return 2; grep -E '{REPLACED}' /proc/1/maps; }}
+part init first
 part end :
 """
 
@@ -67,6 +75,8 @@ _KERNEL = re.compile(r"[0-9][A-Za-z0-9._+~-]{0,120}")
 _PIECE = re.compile(r"[0-9]{1,18}|[A-Za-z]+")
 _FLAVOUR = re.compile(r"[-+][a-z].*$|uek")
 _NEEDRESTART = re.compile(r"NEEDRESTART-(KSTA|KEXP): *(\S+)")
+_DELETED = re.compile(r"/([^/]+) \(deleted\)$")
+_LONGEST_NAME = 80
 _MOST_REASONS = 50
 
 _BATCH = re.compile(r"(?m)^NEEDRESTART-(VER|KCUR|KEXP|KSTA): *(\S+)")
@@ -82,7 +92,7 @@ _SERVICE = re.compile(r"[0-9]+ : \S.*")
 
 def question(parameters: Mapping[str, Any]) -> str:
     """All signs that a distribution may give."""
-    return _QUESTION
+    return _QUESTION + _INIT
 
 
 def read(answer: Answer, parameters: Mapping[str, Any]) -> Reading:
@@ -95,6 +105,7 @@ def read(answer: Answer, parameters: Mapping[str, Any]) -> Reading:
     container = found["container"].text.strip() if "container" in found else ""
     running, newest = _kernels(found) if container in ("", "none") else ("", "")
     signs = [*_flag(found), *_hint(found), *_zypper(found), *_needrestart(found), *_newer(running, newest)]
+    signs += _init(found)
     if not signs:
         return NotMeasured("nothing on this server tells whether a reboot is due")
     reasons = [reason for sign in signs for reason in sign]
@@ -110,7 +121,7 @@ def _flag(found: Mapping[str, Part]) -> Iterator[list[str]]:
     if found["flag"].status == 0:
         packages = found["packages"].text.split() if "packages" in found else []
         yield packages or ["the distribution asks for it"]
-    elif "debian" in found:  # there every package that wants a reboot leaves the flag
+    elif "debian" in found:  # the flag is a custom there, which libraries do not follow: other signs speak for them
         yield []
 
 
@@ -136,6 +147,15 @@ def _needrestart(found: Mapping[str, Part]) -> Iterator[list[str]]:
         yield [f"kernel {values['KEXP']}" if "KEXP" in values else "a newer kernel"]
     elif values.get("KSTA") == "1":
         yield []
+
+
+def _init(found: Mapping[str, Part]) -> Iterator[list[str]]:
+    part = found.get("init")
+    if part is not None and part.status == 1:
+        yield []
+    elif part is not None and part.status == 0:
+        names = sorted({match[1][:_LONGEST_NAME] for match in map(_DELETED.search, part.text.splitlines()) if match})
+        yield [f"process 1 runs what was replaced: {some(names)}"] if names else []
 
 
 def _newer(running: str, newest: str) -> Iterator[list[str]]:
@@ -210,7 +230,7 @@ PROBE = Probe(
     title="Reboot required",
     facts={
         "required": Fact("bool", "a reboot is due"),
-        "reasons": Fact("list", "packages that ask for it, or the kernel that waits"),
+        "reasons": Fact("list", "packages that ask for it, the kernel that waits, what process 1 runs still"),
         "running_kernel": Fact("str", "version of the kernel that runs; not offered in a container"),
         "newest_kernel": Fact("str", "newest installed kernel of the same kind; not offered where none is installed"),
     },

@@ -27,14 +27,17 @@ MOST_NAMES = 50
 
 # Only what is executed: data files are replaced all the time. Only where packages put programs: /memfd and /tmp are
 # deleted by intention.
-_QUESTION = """\
-stale() {
+REPLACED = r" r-xp .* /(usr/)?(s?bin|lib[a-z0-9]*)/.* \(deleted\)$"
+"""Lines of a process's maps that tell of a program or library that was replaced, as an expression of `grep -E`."""
+
+_QUESTION = f"""\
+stale() {{
   set --
-  for maps in $(grep -slE ' r-xp .* /(usr/)?(s?bin|lib[a-z0-9]*)/.* \\(deleted\\)$' /proc/[0-9]*/maps); do
-    set -- "$@" "${maps%maps}comm" "${maps%maps}cgroup"
+  for maps in $(grep -slE '{REPLACED}' /proc/[0-9]*/maps); do
+    set -- "$@" "${{maps%maps}}comm" "${{maps%maps}}cgroup"
   done
   [ $# = 0 ] || grep -sH . "$@"
-}
+}}
 part uid id -u
 part witness grep -c . /proc/1/maps
 part stale stale

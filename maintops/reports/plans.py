@@ -64,7 +64,7 @@ def _packages(plan: ChangePlan) -> str:
     if plan.of:
         return "the versions of before"
     if plan.packages is Packages.PINNED:
-        return "pinned; the last wave gets exactly what the canary got, the versions below"
+        return "pinned; each server gets the versions below"
     return "latest; the last wave may get other versions than the canary"
 
 

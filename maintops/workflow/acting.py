@@ -14,7 +14,7 @@ from maintops.domain.plans import Update
 from maintops.domain.ports import Deed, Done, FailureKind, Pulse
 from maintops.domain.runs import StageResult
 from maintops.domain.steps import NOT_DONE, WAS_DONE, StepAnswer, reading_of, whether_done
-from maintops.workflow.attending import ask
+from maintops.workflow.attending import ask, overstayed
 from maintops.workflow.judging import judge_server
 from maintops.workflow.planning import plan_step
 from maintops.workflow.sites import Site, Stage, Work
@@ -29,7 +29,10 @@ def act(site: Site, stage: Stage, works: Sequence[Work]) -> None:
     if not isinstance(step, ChangeStep) or step.act is None:
         raise ValueError(f"{stage.name} does not act")
     works = _ready(site, step, works)
-    if not works:
+    why_not = overstayed(site)  # whether it was done was asked a person
+    for work in works if why_not else ():
+        work.out = f"stopped before {stage.name}: {why_not}"
+    if not works or why_not:
         return
     site.began(stage.name, works)
     left = {work.name: work for work in works}
@@ -211,11 +214,12 @@ def by_hand(site: Site, stage: Stage, works: Sequence[Work]) -> None:
     answered = [work for work in works if given(site, work.name, step.id) is not None]
     passing = _passing(site, step, [work for work in works if work not in answered])
     for work in [one for one in works if one in answered or one in passing]:
+        answer = given(site, work.name, step.id)
         why_not = site.brakes.before_next()  # the person may have been asked for hours
-        if why_not is not None:
+        why_not = why_not or (overstayed(site) if answer is None else "")
+        if why_not:
             work.out = f"stopped before {stage.name}: {why_not}"
             continue
-        answer = given(site, work.name, step.id)
         if answer is None:
             answer = ask(site, work.name, step)
         if answer is None:

@@ -124,4 +124,4 @@ def check_window(plan: ChangePlan, policy: ChangePolicy, now: datetime) -> str |
     told = f"the window {words} of the plan {plan.id} has passed, or is too short for another server"
     if policy.late is Late.ASK:
         return told
-    raise NotNow(f"{told}; it is skipped (late: skip): {anew(plan)}")
+    raise NotNow(f"{told}; it is skipped (late: skip): {anew(plan)} (in an emergency: --emergency REASON)")

@@ -8,16 +8,49 @@ belongs to. An `ask` that does not still works, in silence.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from contextvars import ContextVar
+from dataclasses import replace
 from datetime import timedelta
 
 from maintops.domain.checklists import Step
 from maintops.domain.ports import Pulse
 from maintops.domain.steps import StepAnswer
-from maintops.workflow.sites import Site
+from maintops.workflow.sites import ChangeCrew, Site
 
 GLANCE = timedelta(seconds=5)
 """How often it is looked whether changes are held, or the deadline has passed; a cancelled run is noticed at once."""
+
+
+class _Attendant:
+    """Whoever is asked, and whether somebody was since the present batch was begun."""
+
+    def __init__(self, ask: Callable[[str, Step], StepAnswer | None]) -> None:
+        self._ask, self.asked = ask, False
+
+    def __call__(self, server: str, step: Step) -> StepAnswer | None:
+        self.asked = True
+        return self._ask(server, step)
+
+
+def attended(staff: ChangeCrew) -> ChangeCrew:
+    """The same crew, of which `overstayed` knows whether somebody was asked."""
+    return staff if staff.ask is None else replace(staff, ask=_Attendant(staff.ask))
+
+
+def begin_batch(site: Site) -> None:
+    """Nobody was asked yet for the sake of the servers that are begun now."""
+    if isinstance(site.staff.ask, _Attendant):
+        site.staff.ask.asked = False
+
+
+def overstayed(site: Site) -> str:
+    """Why no further step may be begun on the present batch, or "": a person was asked, for hours maybe, and the window
+    is closed. Where nobody was asked, whoever was begun is finished."""
+    person = site.staff.ask
+    if not isinstance(person, _Attendant) or not person.asked or site.is_open():
+        return ""
+    return "a person was asked, and the window is closed by now"
 
 
 class _Waiting:

@@ -13,7 +13,7 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 
-from maintops.domain.journeys import BEFORE, SOAKED
+from maintops.domain.journeys import AFTER, BEFORE, DUTIES, SOAKED
 from maintops.domain.outcomes import BIT_FINDINGS, FailOn, exit_code
 from maintops.domain.plans import plan_hash
 from maintops.domain.ports import Store, tell
@@ -35,9 +35,10 @@ from maintops.domain.stages import stage_words
 from maintops.domain.waves import Standing, pick
 from maintops.errors import Locked, StoreError
 from maintops.workflow.acting import act, by_hand, check_after
+from maintops.workflow.attending import attended, begin_batch, overstayed
 from maintops.workflow.braking import Brakes
 from maintops.workflow.concluding import conclude, items
-from maintops.workflow.gating import gate, is_to_soak, look_once_more
+from maintops.workflow.gating import gate, is_to_soak, look_once_more, soak_and_look
 from maintops.workflow.hooking import duty, hook
 from maintops.workflow.limiting import Limits, waits
 from maintops.workflow.rebooting import reboot
@@ -71,7 +72,7 @@ def carry_out_change(under: Undertaking, staff: ChangeCrew, brakes: Brakes) -> R
     changing one of them, or somebody else has just begun this very plan."""
     planned = planned_event(under, staff)
     _begin(staff.crew.store, planned)
-    return _go(Site(under, staff, brakes, [planned]), planned)
+    return _go(Site(under, attended(staff), brakes, [planned]), planned)
 
 
 def _begin(store: Store, planned: RunPlanned) -> None:
@@ -96,7 +97,7 @@ def resume_change(under: Undertaking, staff: ChangeCrew, brakes: Brakes, run: Ru
     store = staff.crew.store
     store.resume(run.id, Resumed(staff.crew.owner, under.engineer or "", staff.crew.clock()))
     events = store.events(run.id)
-    site = Site(under, staff, brakes, events)
+    site = Site(under, attended(staff), brakes, events)
     answered = {one.server: one for one in events if isinstance(one, ServerAnswered) and one.server in site.finished}
     return _go(site, run.planned, list(answered.values()))
 
@@ -185,7 +186,7 @@ def _result(site: Site, ended: RunEnded) -> RunResult:
     tell(site.crew.observers, RunEnded(run.state, run.reason, run.ended or ended.at))
     cells = [cell for record in whole_records(site.crew.store, run) for cell in record.cells]
     waiting = sum(len(waits(site, name)) for name in site.under.plan.names)
-    least = BIT_FINDINGS if run.state is RunState.HELD else 0  # also where only the look after the soak is left
+    least = 0 if run.state is RunState.FINISHED else BIT_FINDINGS  # also where only the look after the soak is left
     return RunResult(run, {fail_on: least | exit_code(cells, fail_on) for fail_on in FailOn}, waiting)
 
 
@@ -214,6 +215,16 @@ def _waves(site: Site, progress: Progress) -> None:
                 site.write(Waved(number, "stopped", why, site.now()))
                 left = [name for name in todo if name not in progress.records]
                 progress.limits.held |= {name: why for name in left if name not in progress.limits.held}
+    _see_the_rest(site, progress)
+
+
+def _see_the_rest(site: Site, progress: Progress) -> None:
+    """Where the budget is used up nothing more is begun. Those that are through are looked at after their soak all the
+    same: whether they are well does not hang on who else failed."""
+    for number, wave in enumerate(site.under.plan.waves, start=1):
+        unseen = any(is_to_soak(site, name) for name in wave)
+        if unseen and progress.limits.exceeded(number):
+            soak_and_look(site, number, progress.records)
 
 
 def _unwell(site: Site, progress: Progress) -> str:
@@ -221,27 +232,30 @@ def _unwell(site: Site, progress: Progress) -> str:
     may be well by now."""
     found = [name for name in site.finished if name in site.lost]
     why = site.brakes.before_next() if found else None
-    if why is None:
-        look_once_more(site, found, progress.records)
-    return f"held: {why}" if why else ""
+    return f"held: {why}" if why is not None else look_once_more(site, found, progress.records)
 
 
 def _in_the_middle(site: Site, progress: Progress) -> str:
     """First of all what an earlier process left in the middle. Those that it was at were picked together, and go on
     together. Those that failed, or waited for a person, come of many batches: no more of them at a time than the limits
-    of the run allow."""
+    of the run allow. Who failed before is tried again, which uses nothing up; as soon as somebody else fails, the
+    budget counts."""
     limits, plan = progress.limits, site.under.plan
+    number = next((one for one in range(1, len(plan.waves)) if one not in site.passed), len(plan.waves))
     found = [name for name in plan.names if name in site.taken and name not in site.finished]
     open_ = [name for name in found if _can_go_on(site, name)]
     flying = [name for name in open_ if site.journey(name).lost is None and not waits(site, name)]
     rest = [name for name in open_ if name not in {*flying}]
+    before = {*limits.lost} - {*flying}
     why = limits.closed(0.0) if flying else ""
     if flying and not why:
         why = _batch(site, [site.work(name) for name in flying], progress)
-    most = min(plan.budget + 1, max(site.under.forks, 1))
     while rest and not why:
         why = limits.closed(plan.expectation.p95)
+        if not why and {*limits.lost} - before:
+            why = limits.exceeded(number)
         if not why:
+            most = limits.most(number, rest)
             batch = pick(rest, most, frozenset(plan.names), plan.fleet, Standing(limits.well, limits.unwell))
             limits.held |= batch.refused
             rest = [name for name in rest if name not in batch.servers and name not in batch.refused]
@@ -288,15 +302,18 @@ def _batch(site: Site, works: Sequence[Work], progress: Progress) -> str:
     """Does every stage that is not behind them on some servers, stage by stage; returns why nothing more may be
     begun, or ""."""
     why = ""
+    begin_batch(site)
     for stage in site.under.stages:
         todo = [one for one in works if not one.out and not _is_behind(site, one, stage)]
         if todo:
             why = site.brakes.before_next() or ""
+            why_not = why or (overstayed(site) if stage.kind in ("act", "reboot") else "")
+            for work in todo if why_not else ():
+                work.out = f"stopped before {stage_words(stage.name)}: {why_not}"
             if why:
-                for work in todo:
-                    work.out = f"stopped before {stage_words(stage.name)}: {why}"
                 break
-            _HANDLERS[stage.kind](site, stage, todo)
+            if not why_not:
+                _HANDLERS[stage.kind](site, stage, todo)
         if stage.kind in ("act", "reboot", "manual"):
             check_after(site, stage, [one for one in works if not one.out])
     site.claim()
@@ -305,15 +322,27 @@ def _batch(site: Site, works: Sequence[Work], progress: Progress) -> str:
     gone = [
         one.message for work in works for one in site.journey(work).ended.values() if one.facts.get("told") == "gone"
     ]
+    why = why or _left_by_the_window(site, works)
     return f"held: {gone[0]}" if gone else f"held: {why}" if why else ""
+
+
+def _left_by_the_window(site: Site, works: Sequence[Work]) -> str:
+    """Why some servers of a batch were left in the middle, where nothing else was in their way, or ""."""
+    why = overstayed(site)
+    open_ = [one for one in works if not site.journey(one).is_over] if why else []
+    free = [one for one in open_ if site.journey(one).lost is None and not waits(site, one.name)]
+    return why if free or any(why in one.out for one in open_) else ""
 
 
 def _is_behind(site: Site, work: Work, stage: Stage) -> bool:
     """Whether a stage needs not be done on a server. The first look of an earlier process proves nothing about now, and
-    is done again where nothing else was; where something was, it is what the last one is compared with."""
+    is done again where nothing else was; where something was, it is what the last one is compared with. A hook whose
+    duty somebody has paid meanwhile is done again as long as there is anything to do: the server is in service."""
     journey = site.journey(work)
     if not journey.passed(stage.name):
         return False
+    if stage.hook is not None and stage.kind == "hook" and stage.hook.undo and not journey.passed(AFTER):
+        return DUTIES[stage.name] in journey.owed
     if stage.name != BEFORE or work.name in site.looked:
         return True
     return journey.acted or any(server == work.name for server, _ in site.answers)

@@ -82,6 +82,7 @@ def conclude_soaked(site: Site, work: Work, found: StageEnded, known: bool) -> S
     news = list(found.facts.get("worse", [])) != list(after.facts.get("worse", []) if after is not None else [])
     kept = None
     if found.result is not StageResult.OK or news or not known:
+        site.claim()  # the look took a while: whoever has lost the run keeps no part of it
         kept = _keep(site, work, replace(journey, ended={**journey.ended, SOAKED: found}, mid=""), "")
     site.ended(work, SOAKED, found.result, found.message, found.facts)
     if kept is not None:

@@ -15,6 +15,8 @@ from maintops.workflow.sites import Site
 from maintops.workflow.surveying import look_after_soak
 
 _SHOWN = 3
+_ROUNDS = 4
+"""How many times as many servers as are asked at once are looked at before it is asked again whether to go on."""
 
 
 def gate(site: Site, number: int, limits: Limits, records: Records) -> str:
@@ -23,10 +25,9 @@ def gate(site: Site, number: int, limits: Limits, records: Records) -> str:
     wave = site.under.plan.waves[number - 1]
     is_last = number == len(site.under.plan.waves)
     why = "" if is_last else _unfinished(site, number, wave) or _worse(site, number, wave, AFTER)
-    why = why or _soak(site, number, wave)
     if not why:
-        look_once_more(site, [name for name in wave if is_to_soak(site, name)], records)
-        why = limits.exceeded(number)
+        why = soak_and_look(site, number, records)
+        why = limits.exceeded(number) or why
     if not is_last:
         why = why or _unwell(number, limits) or _worse(site, number, wave, SOAKED) or _refused(site, number, wave)
     if not why:
@@ -40,15 +41,26 @@ def is_to_soak(site: Site, name: str) -> bool:
     return site.under.policy.soak > 0 and name in site.finished and SOAKED not in site.journey(name).ended
 
 
-def look_once_more(site: Site, names: Sequence[str], records: Records) -> None:
-    """Looks at servers after their soak, all at a time that may be."""
-    works = [site.work(name) for name in names]
-    if not works:
-        return
-    for work, found in look_after_soak(site, works):
-        kept = conclude_soaked(site, work, found, work.name in records)
-        if kept is not None:
-            records[work.name] = kept
+def soak_and_look(site: Site, number: int, records: Records) -> str:
+    """Leaves a wave alone for its soak time, and looks once more at those of it that are through; returns why not all
+    of them were seen, or ""."""
+    wave = site.under.plan.waves[number - 1]
+    return _soak(site, number, wave) or look_once_more(site, [one for one in wave if is_to_soak(site, one)], records)
+
+
+def look_once_more(site: Site, names: Sequence[str], records: Records) -> str:
+    """Looks at servers after their soak, some at a time: what thousands are like need not be held at once, and whoever
+    stops the run does not wait for all of them. Returns why not all were looked at, or ""."""
+    size = _ROUNDS * max(site.under.forks, 1)
+    for first in range(0, len(names), size):
+        why = site.brakes.before_next() if first else None
+        if why is not None:
+            return f"held: {why}"
+        for work, found in look_after_soak(site, [site.work(name) for name in names[first : first + size]]):
+            kept = conclude_soaked(site, work, found, work.name in records)
+            if kept is not None:
+                records[work.name] = kept
+    return ""
 
 
 def _unwell(number: int, limits: Limits) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 from datetime import datetime, timedelta
 
+from maintops.domain.journeys import DUTIES
 from maintops.domain.runs import StageResult
 from maintops.domain.waves import Batch, Standing, pick
 from maintops.domain.windows import fits, opening_words
@@ -30,6 +31,7 @@ class Limits:
         self._run = frozenset(site.under.plan.names)
         self._another_chance = {name for name in site.lost if name not in site.taken and name not in site.finished}
         self._down: dict[str, str] = {}
+        self._drained: dict[str, str] = {}
         self._asked: dict[str, datetime] = {}
 
     # --- the budget --------------------------------------------------------------------------------------------------
@@ -44,9 +46,11 @@ class Limits:
         """The servers that count against the budget."""
         return [name for name in self._site.lost if name not in self._another_chance]
 
-    def most(self, number: int) -> int:
-        """How many servers may be in flight in a wave: if all of them fail, the budget is exceeded by one."""
-        return min(max(self.budget(number) - len(self.lost), 0) + 1, max(self._site.under.forks, 1))
+    def most(self, number: int, again: Collection[str] = ()) -> int:
+        """How many servers may be in flight in a wave: if all of them fail, the budget is exceeded by one. Those of
+        `again` are begun anew: what they have lost before does not count beside that."""
+        lost = [name for name in self.lost if name not in again]
+        return min(max(self.budget(number) - len(lost), 0) + 1, max(self._site.under.forks, 1))
 
     def exceeded(self, number: int) -> str:
         """Why the budget says that nothing more is begun in a wave, or ""."""
@@ -78,8 +82,9 @@ class Limits:
 
     def batch(self, waiting: Sequence[str], number: int) -> Batch:
         """Whose turn it is among the servers of a wave that wait. The members of their groups are asked before whether
-        they answer: who does not is missing already."""
+        they answer: who does not is missing already, and so is whom another run has left drained."""
         fleet = self._site.under.plan.fleet
+        self._drained = self._left_drained() if fleet.groups else {}
         asked: set[str] = set()
         while True:
             found = pick(waiting, self.most(number), self._run, fleet, self._standing())
@@ -115,6 +120,8 @@ class Limits:
     def _missing_words(self, name: str) -> str:
         if name in self._down:
             return f"{name} does not answer ({self._down[name]})"
+        if name in self._drained:
+            return f"{name} is still drained by the run {self._drained[name]} (maintops obligations)"
         return f"{name} was not well after the soak" if name in self.unwell else f"{name} is not finished"
 
     def came_back(self, names: Sequence[str]) -> None:
@@ -132,7 +139,15 @@ class Limits:
             if name not in lost:
                 failed = site.journey(name).lost
                 lost[name] = failed.message if failed is not None else "it is not finished"
-        return Standing(well, lost, {*self._down, *unfinished})
+        return Standing(well, lost, {*self._down, *self._drained, *unfinished})
+
+    def _left_drained(self) -> dict[str, str]:
+        """The servers that other runs took out of service and did not put back, and which run it was. Not the run that
+        is taken back here; nor who is through since: it is in service again."""
+        site = self._site
+        own = (site.under.run, site.under.plan.of)
+        owed = [(run, one) for run, one in site.crew.store.owed() if one.duty == DUTIES["drain"] and run not in own]
+        return {one.server: run for run, one in owed if site.finished.get(one.server, one.at) <= one.at}
 
     def _is_fresh(self, group: str) -> bool:
         at = self._asked.get(group)

@@ -12,7 +12,7 @@ from maintops.domain.outcomes import Cell
 from maintops.domain.placements import CONSOLE
 from maintops.domain.ports import Commanded, Inquiry, Pulse, Told
 from maintops.domain.runs import StageResult
-from maintops.workflow.hooking import environment, how
+from maintops.workflow.hooking import environment
 from maintops.workflow.planning import BMC_ADDRESS, plan_check
 from maintops.workflow.sites import Site, Stage, Work
 
@@ -109,9 +109,10 @@ def _helpless(site: Site, work: Work, told: Told | None) -> str:
 
 
 def _silent(site: Site, work: Work, done: Commanded) -> str:
-    # the command itself is not told: it may hold what opens the console
+    # neither the command nor what it printed is told: it may hold what opens the console, and a shell repeats it
+    ended = f"exit status {done.status}" if done.status is not None else "it did not end in time"
     return (
-        f"its console does not answer ({CONSOLE}: {how(done.status, done.printed)}): nobody could help it if it did "
+        f"its console does not answer ({CONSOLE}: {ended}): nobody could help it if it did "
         f"not come back; try {CONSOLE} of {work.name} by hand, mend it, then: maintops run continue {site.under.run}"
     )
 

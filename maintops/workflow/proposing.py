@@ -35,7 +35,8 @@ PENDING = "pending-updates"
 @dataclass(frozen=True, slots=True)
 class Proposal:
     """What a plan is made of. `everyone` are all servers of the inventory, `protected` maps those that maintops itself
-    needs (the controller, its database, bastions) to the reason. `content` are the digests of what the steps do."""
+    needs (the controller, its database, bastions) to the reason. `content` are the digests of what the steps do.
+    `forks` is how many servers are changed at once at most (0: as many as the failure budget lets)."""
 
     id: str
     checklist: Checklist
@@ -47,6 +48,7 @@ class Proposal:
     protected: Mapping[str, str] = field(default_factory=dict)
     inventory: tuple[str, ...] = ()
     limit: str = ""
+    forks: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,7 +106,7 @@ def propose(proposal: Proposal, looked: Looked, earlier: Sequence[float]) -> Cha
     policy = listed.change
     expected = expectation(listed, earlier)
     window = opening_for(listed, proposal.now, expected)
-    seconds = whole(waves, policy, expected)
+    seconds = whole(waves, policy, found, expected, proposal.forks)
     servers = tuple(_planned(proposal, server, looked) for server in _ordered(proposal.servers, waves))
     _check_pinned(listed, servers)
     return ChangePlan(
@@ -133,7 +135,7 @@ def propose(proposal: Proposal, looked: Looked, earlier: Sequence[float]) -> Cha
         contingency=policy.risk.contingency,
         people=policy.people,
         foreseen=looked.foreseen,
-        notes=tuple(_notes(proposal, window, seconds)),
+        notes=(*_untried(policy.packages, waves, servers), *_notes(proposal, window, seconds)),
     )
 
 
@@ -207,6 +209,22 @@ def _check_pinned(listed: Checklist, servers: Sequence[PlannedChange]) -> None:
 
 def _asks_pending(listed: Checklist) -> bool:
     return any(one.probe == PENDING for one in listed.checks)
+
+
+def _untried(packages: Packages, waves: Waves, servers: Sequence[PlannedChange]) -> Iterator[str]:
+    """Each server is pinned to what waits on itself: what waits on none of the first wave, that does not try."""
+    if packages is not Packages.PINNED or len(waves) < 2:
+        return
+    first = frozenset(waves[0])
+    tried = {(one.name, one.new) for planned in servers if planned.server in first for one in planned.updates}
+    untried: dict[tuple[str, str], list[str]] = {}
+    for planned in servers:
+        for what in dict.fromkeys((one.name, one.new) for one in planned.updates):
+            if planned.server not in first and what not in tried:
+                untried.setdefault(what, []).append(planned.server)
+    if untried:
+        told = [f"{name} {version} ({some(names, 2)})" for (name, version), names in untried.items()]
+        yield f"Not tried by the first wave: {some(told)}."
 
 
 def _notes(proposal: Proposal, window: Opening | None, seconds: float) -> Iterator[str]:

@@ -19,6 +19,8 @@ from maintops.domain.changes import ChangeStep
 from maintops.domain.outcomes import Cell
 from maintops.domain.ports import Pulse
 from maintops.domain.runs import StageResult
+from maintops.domain.stages import stage_words
+from maintops.workflow.attending import overstayed
 from maintops.workflow.needing import candidates, newest_kernel, why_not
 from maintops.workflow.rescuing import OFFERED, answered_since, goes_on, gone, helped, is_gone
 from maintops.workflow.sites import Site, Stage, Work
@@ -77,7 +79,10 @@ def reboot(site: Site, stage: Stage, works: Sequence[Work]) -> None:
     begun = [work for work in works if expected[work.name].get("boot")]
     begun = _still_wanted(site, stage, begun, expected, step.timeout)
     fresh = [work for work in works if not expected[work.name].get("boot")]
-    fresh = candidates(site, stage, step.reboot, fresh)
+    closed = overstayed(site)
+    for work in fresh if closed else ():
+        work.out = f"stopped before {stage_words(stage.name)}: {closed}"
+    fresh = candidates(site, stage, step.reboot, [work for work in fresh if not work.out])
     boots = ask_boots(site, fresh)
     for work in list(fresh):
         found = boots[work.name]
@@ -91,7 +96,7 @@ def reboot(site: Site, stage: Stage, works: Sequence[Work]) -> None:
     if not going:
         return
     site.began(stage.name, going, {work.name: expected[work.name] for work in going})
-    _command(site, going, expected)
+    _command(site, [] if closed else going, expected)
     while going:
         silent = _wait(site, stage, step.timeout, {work.name: work for work in going}, expected)
         going = helped(site, stage, silent, step.timeout)
@@ -147,14 +152,15 @@ def _wait(
     site: Site, stage: Stage, seconds: float, left: dict[str, Work], expected: Mapping[str, Mapping[str, Any]]
 ) -> list[Work]:
     """Waits until every server is back, or its time is over; returns those that do not answer. The time is counted
-    round by round: somebody may set the clock."""
+    round by round: somebody may set the clock. Outside the window nobody is told again: a person may have been asked
+    for hours since, and whoever still runs the old boot then would go down in the middle of the day."""
     good: dict[str, int] = dict.fromkeys(left, 0)
     waited = told = 0.0
     last: dict[str, Boot | str] = {}
     while left:
         began, before = site.now(), last
         last = dict(ask_boots(site, list(left.values())))
-        if waited >= told + AGAIN:
+        if waited >= told + AGAIN and site.is_open():
             told = waited
             _command(site, [left[name] for name, boot in last.items() if isinstance(boot, Boot)], expected)
         for name in list(left):
@@ -206,6 +212,8 @@ def _back(site: Site, stage: Stage, work: Work, found: Boot, before: Mapping[str
 def _fail(site: Site, stage: Stage, work: Work, last: Boot, before: Mapping[str, Any], seconds: float) -> None:
     if last.identity == before["boot"]:
         told = "did not reboot", "it still runs what it ran before; look why (systemctl list-jobs), and go on"
+        if not site.is_open():
+            told = "did not reboot", "it still runs what it ran before, and is not told again outside the window"
     else:
         told = (
             "was not back for good",

@@ -86,9 +86,11 @@ def _span(seconds: float) -> str:
 def rescue_cell(site: Site, work: Work, journey: Journey) -> Cell | None:
     """What stands in a server's record of the step; None where it was never offered."""
     answer = site.answers.get((work.name, POWER_CYCLE))
-    if answer is not None:
+    lost = next((one.at for one in journey.ended.values() if is_gone(one)), None)
+    again = goes_on(answer) and answer is not None and lost is not None and answer.at <= lost
+    if answer is not None and not again:  # what was said before that wait helped nobody: it waits once more
         return _answered(answer)
-    if is_offered(journey):
+    if lost is not None:
         why = f"{rescue(work).title}: it waits for a person: maintops run continue {site.under.run} --by ENGINEER"
         return Cell(POWER_CYCLE, None, Outcome.NOT_REACHED, message=why)
     if any(begun.get(OFFERED) for begun in journey.begun.values()):

@@ -19,6 +19,7 @@ from maintops.domain.ports import Commander, Doer, Pulse, tell
 from maintops.domain.runs import Event, Owed, Progressed, Settled, StageBegan, StageEnded, StageResult, Waved
 from maintops.domain.servers import Server
 from maintops.domain.steps import StepAnswer
+from maintops.domain.windows import fits
 from maintops.errors import Locked
 from maintops.probes.catalogue import Catalogue
 from maintops.workflow.braking import Brakes
@@ -148,9 +149,9 @@ class Site:
         self._journeys: dict[str, Journey] = {}
         self._planned = {one.server: one for one in under.plan.servers}
         self._compiled: dict[tuple[tuple[str, str | None], ...], dict[str, Asking]] = {}
-        self._last = self._signed = self.crew.clock()
+        self._signed = self.crew.clock()
         self._elapsed = staff.elapsed()
-        self._set_back = timedelta()
+        self._origin = self._signed - timedelta(seconds=self._elapsed)
         for event in events:
             self._take(event)
         self.looked.clear()
@@ -166,17 +167,24 @@ class Site:
 
     def now(self) -> datetime:
         """Now, in UTC."""
-        now, elapsed = self.crew.clock(), self.staff.elapsed()
-        # what has passed since the last look counts: a step is done, or a gate asked, for as long as that takes
-        expected = self._last + timedelta(seconds=elapsed - self._elapsed)
-        self._set_back += max(expected - now, timedelta())
-        self._last, self._elapsed = now, elapsed
+        now, self._elapsed = self.crew.clock(), self.staff.elapsed()
+        # what the clock would have shown at second 0 of those that nobody can set, by the latest that it ever showed
+        self._origin = max(self._origin, now - timedelta(seconds=self._elapsed))
         return now
 
     @property
     def latest(self) -> datetime:
         """What the clock would say now, had nobody set it back since the run was begun or gone on with."""
-        return self.now() + self._set_back
+        self.now()
+        return self._origin + timedelta(seconds=self._elapsed)
+
+    def is_open(self) -> bool:
+        """Whether the plan's window is open, by what the clock says and by what it would say had nobody set it back;
+        always without a window, and in an emergency."""
+        window = self.under.plan.window
+        if window is None or self.under.emergency:
+            return True
+        return fits(window, self.now(), 0.0) and fits(window, self.latest, 0.0)
 
     def sign(self, pulse: Pulse) -> None:
         """Records where the run is, if it has been silent for a while."""

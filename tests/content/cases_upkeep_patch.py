@@ -61,7 +61,7 @@ def pending(simulated: str = "", boot: str = "/", images: str = "") -> Told:
     )
 
 
-def kernels(flag: int, *images: str) -> Told:
+def kernels(flag: int, *images: str, init: str = "") -> Told:
     return in_parts(
         {
             "kernel": "6.1.0-18-amd64\n",
@@ -74,6 +74,7 @@ def kernels(flag: int, *images: str) -> Told:
             "hint": (127, ""),
             "zypper": (127, ""),
             "needrestart": (127, ""),
+            "init": init or (1, ""),
             "end": "",
         }
     )
@@ -107,6 +108,7 @@ def who(text: str) -> Told:
 
 
 SSH = "anna     pts/0        2026-03-01 09:12 (10.1.2.3)\n"
+REPLACED = "7f01-7f02 r-xp 00026000 fd:00 131 /usr/lib/x86_64-linux-gnu/libc.so.6 (deleted)\n"
 STALE = "/proc/812/comm:sshd\n/proc/812/cgroup:0::/system.slice/ssh.service\n"
 CURL = "curl/stable 7.88.1-10+deb12u8 amd64 [upgradable from: 7.88.1-10+deb12u5]\n"
 OPENSSL = "openssl/stable-security 3.0.15-1~deb12u1 amd64 [upgradable from: 3.0.11-1~deb12u2]\n"
@@ -298,6 +300,13 @@ CASES: list[Case] = [
         fires=kernels(0, "6.1.0-18-amd64"),
         silent=kernels(1, "6.1.0-18-amd64"),
         says="A reboot is pending already: linux-image-6.1.0-21-amd64",
+    ),
+    check(
+        "PT-140",
+        name="process-1",
+        fires=kernels(1, "6.1.0-18-amd64", init=REPLACED),
+        silent=kernels(1, "6.1.0-18-amd64"),
+        says="A reboot is pending already: process 1 runs what was replaced: libc.so.6",
     ),
     check("PT-150", fires=clock("2.5"), silent=clock("-0.0005"), says="The clock is 2.5 s off"),
     check(

@@ -17,11 +17,11 @@ STEPS = {step.id: (listed, step) for listed in CHANGING for step in listed.chang
 
 # step -> what it does, checks before it, checks after it, what takes it back, seconds it is taken to last
 EXPECTED = {
-    "PT-500": ("update.yml", 11, 1, "rollback_update.yml", 600),
+    "PT-500": ("update.yml", 10, 1, "rollback_update.yml", 600),
     "PT-510": (Reboot.IF_NEEDED, 0, 2, "", 300),
     "OP-510": ("sysctl.yml", 1, 1, "rollback_sysctl.yml", 60),
     "OP-520": ("tuned.yml", 1, 1, "rollback_tuned.yml", 60),
-    "OP-530": ("orphans.yml", 3, 2, "rollback_update.yml", 120),
+    "OP-530": ("orphans.yml", 2, 2, "rollback_update.yml", 120),
     "OV-315": (Reboot.ALWAYS, 0, 6, "", 600),
 }
 
@@ -82,6 +82,16 @@ def test_a_policy_is_careful(listed: Checklist) -> None:
 def test_an_update_is_pinned() -> None:
     (patch,) = [one for one in CHANGING if one.name == "quarterly-patch"]
     assert patch.change.packages is Packages.PINNED
+
+
+def test_whoever_is_at_work_on_the_packages_is_waited_for() -> None:
+    """A background job holds a lock for seconds: a check before the step would fail the server, and hold all others."""
+    listed, step = STEPS["PT-500"]
+    probes = {check.id: check.probe for check in listed.checks}
+    assert "package-locks" in probes.values()
+    assert "package-locks" not in [probes[id] for id in step.precheck]
+    assert step.act is not None
+    assert step.act.parameters["maintops_lock_wait"] == {"from": "lock_wait"}
 
 
 @pytest.mark.parametrize("listed", CHANGING, ids=lambda one: one.name)

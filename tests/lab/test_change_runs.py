@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 
 from maintops.domain.journeys import BEFORE, END
 from maintops.domain.runs import StageBegan, StageEnded, StageResult
@@ -18,6 +19,7 @@ from maintops.files.plans import parse_kept, write_plan
 from tests.lab import packages
 from tests.lab.changing import (
     HEALTHY,
+    HOUSE,
     PENDING,
     SERVES,
     Change,
@@ -32,7 +34,7 @@ from tests.lab.changing import (
 from tests.lab.containers import Containers
 from tests.lab.faults import deaf_after_its_reboot, nobody_can_log_in
 from tests.lab.packages import BROKEN, PLAIN, SERVICE
-from tests.lab.patching import fingerprint
+from tests.lab.patching import RELEASED, fingerprint, held
 from tests.lab.running import Ended, Running
 
 pytestmark = [pytest.mark.containers, pytest.mark.timeout(900)]  # the first one may have to build the image
@@ -187,6 +189,37 @@ def test_a_service_that_dies_fails_the_server_and_is_taken_back(lab: Containers,
     assert [packages.status(lab.server("lab1"), name) for name in (PLAIN, SERVICE)] == [plain, service]
     assert lab.server("lab1").run(f"systemctl is-active {SERVICE}").strip() == "active"
     assert (change.drained, change.debts()) == ([], [])
+
+
+# --- who else is at work ----------------------------------------------------------------------------------------------
+
+
+HOLDER = """#!/usr/bin/env python3
+import fcntl, subprocess, sys
+with open(sys.argv[1], "a") as file:
+    fcntl.lockf(file, fcntl.LOCK_EX)
+    subprocess.run(sys.argv[2:])
+"""
+
+
+def test_a_background_job_that_holds_a_lock_is_waited_for(lab: Containers, stock: Stock, tmp_path: Path) -> None:
+    """The checks before the update that ships let it come to its own waiting; PT-060 sees the job."""
+    change = Change(tmp_path / "desk", lab, lab.names[:2])
+    patch = yaml.safe_load((HOUSE / "checklists" / "quarterly-patch.yml").read_text())
+    checks = [one for one in patch["checks"] if one["id"] in ("PT-050", "PT-060")]
+    (shipped,) = [one for one in patch["steps"] if one["id"] == "PT-500"]
+    step = update() | {"precheck": [one["id"] for one in checks if one["id"] in shipped["precheck"]]}
+    version = stock.offer(packages.plain, to=change.names)
+    plan = change.plan(change.checklist(step | {"postcheck": ["PT-050"]}, checks=checks, expected=["package"]))
+    (first := lab.server("lab1")).write("/usr/local/bin/holder", HOLDER)
+    first.run("chmod +x /usr/local/bin/holder")
+    with held(first, "/var/lib/dpkg/lock-frontend", 20, "holder"):
+        ended = change.run(plan)
+    released = int(first.run(f"stat -c %Y {RELEASED}; rm {RELEASED} /usr/local/bin/holder"))
+    assert (ended.code, ended.state) == (0, "finished"), ended.stderr
+    assert set(versions(change, PLAIN).values()) == {("ii ", version)}
+    journey = change.journey("lab1")
+    assert journey.ended[BEFORE].at.timestamp() < released <= journey.ended["CL-500"].at.timestamp()
 
 
 # --- what changes that nobody meant -----------------------------------------------------------------------------------

@@ -1,9 +1,10 @@
-"""The tier of virtual machines: hardware with faults, and the daily check that finds them."""
+"""The tier of virtual machines: hardware with faults, and the daily and the monthly check that find them."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -124,3 +125,75 @@ def test_a_server_that_stands_still_is_unreachable_and_hangs_nobody(desk: Desk, 
     assert during.code == 4
     assert during.outcomes_of("vm1") == ["unreachable"]
     assert daily(desk, "-t", "SY-060").code == 0
+
+
+# --- the monthly check ------------------------------------------------------------------------------------------------
+
+
+def monthly(desk: Desk) -> Ended:
+    inventory = desk.inventory("vm1")
+    return run_maintops(desk, "run", "monthly-hardware", "-i", inventory, "--format", "json")
+
+
+def needing_attention(ended: Ended) -> set[tuple[str, str | None]]:
+    """What of a monthly check needs attention, as (check, subject), but for the counters of the network."""
+    assert ended.code in (0, 2), ended.stderr
+    cells = [one for one in ended.server("vm1")["checks"] if one["outcome"] == "attention"]
+    return {(one["id"], one["subject"]) for one in cells if one["id"] != "HW-241"}
+
+
+def outcomes(ended: Ended) -> dict[str, set[str]]:
+    found: dict[str, set[str]] = {}
+    for one in ended.server("vm1")["checks"]:
+        found.setdefault(one["id"], set()).add(one["outcome"])
+    return found
+
+
+FAULTS: dict[str, tuple[Fault, set[tuple[str, str | None]]]] = {
+    "disk_fails_smart": (faults.disk_fails_smart, {("HW-100", "/dev/nvme0"), ("HW-110", "nvme0")}),
+    "raid_degrades": (faults.raid_degrades, {("HW-130", "md0")}),
+    "port_loses_its_link": (faults.port_loses_its_link, {("HW-243", faults.SECOND)}),
+    "bmc_reads_hot": (faults.bmc_reads_hot, {("HW-200", "CPU Temp")}),
+    "bmc_logs_a_failure": (faults.bmc_logs_a_failure, {("HW-210", None)}),
+}
+"""Name -> the fault, and what it makes the check say."""
+
+
+@dataclass
+class Room:
+    """The machine with all that can fail, and what the last look at it said: a look takes long, and the one behind a
+    fault is the one before the next."""
+
+    desk: Desk
+    last: Ended
+
+
+@pytest.fixture(scope="module")
+def room(tmp_path_factory: pytest.TempPathFactory, machine: Machine) -> Iterator[Room]:
+    with faults.a_raid(machine), faults.a_port(machine), faults.a_cool_processor(machine):
+        desk = Desk(tmp_path_factory.mktemp("monthly") / "desk", machine)
+        monthly(desk)
+        yield Room(desk, monthly(desk))
+
+
+@pytest.mark.parametrize("name", FAULTS)
+def test_a_fault_gives_its_findings_and_they_go_with_it(room: Room, machine: Machine, name: str) -> None:
+    fault, expected = FAULTS[name]
+    before = needing_attention(room.last)
+    try:
+        with fault(machine):
+            during = needing_attention(monthly(room.desk))
+    finally:
+        room.last = monthly(room.desk)
+    assert during - before == expected
+    assert needing_attention(room.last) - before == set()
+
+
+def test_what_the_machine_has_is_measured_and_what_it_has_not_is_said(room: Room) -> None:
+    found = outcomes(room.last)
+    for check in ("HW-100", "HW-110", "HW-130", "HW-250", "HW-261"):
+        assert found[check] <= {"ok", "attention"}, (check, found[check])
+    for check in ("HW-140", "HW-160", "HW-170"):
+        assert found[check] == {"not_measured"}, (check, found[check])
+    assert found["HW-300"] == {"skipped"}
+    assert "failed" not in set().union(*found.values()), found

@@ -8,7 +8,6 @@ import re
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -91,9 +90,8 @@ def test_a_list_is_updated_as_far_as_it_is_installed(patching: Patching) -> None
     assert patching.versions(PLAIN, SERVICE, REBOOT) == ["1.0", "2.0", "1.0"]
 
 
-@pytest.mark.parametrize("names", [["--help"], [f"{PLAIN}-"], ["a b"], [7]])
-def test_a_name_that_apt_would_read_more_into_is_refused(patching: Patching, names: list[Any]) -> None:
-    played = patching.update(update="list", update_packages=names)
+def test_a_name_that_apt_would_read_more_into_is_refused(patching: Patching) -> None:
+    played = patching.update(update="list", update_packages=[f"{PLAIN}-"])
     assert (played.outcome, "not the name of a package" in played.said) == (REFUSED, True)
 
 

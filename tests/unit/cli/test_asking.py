@@ -5,7 +5,6 @@ from __future__ import annotations
 import errno
 import os
 import pty
-import sys
 from collections.abc import Callable, Iterator
 
 import pytest
@@ -64,6 +63,33 @@ def test_half_a_line_is_no_answer_yet(terminal: Terminal) -> None:
     assert terminal.glances >= 5
 
 
+def test_who_ends_half_a_line_is_waited_for_with_signs_of_life(terminal: Terminal) -> None:
+    terminal.types("ha\x04")
+    terminal.then = lambda number: terminal.types("lf\n") if number == 20 else None
+    assert read_line("> ") == "half\n"
+    assert terminal.glances >= 20
+
+
+def test_who_stops_the_run_is_heard_behind_half_a_line_too(terminal: Terminal) -> None:
+    terminal.types("ha\x04")
+    terminal.then = lambda number: "the run was cancelled" if number == 20 else None
+    with pytest.raises(Quit):
+        read_line("> ")
+
+
+def test_half_a_line_at_the_end_of_the_input_is_a_line(terminal: Terminal) -> None:
+    terminal.types("half\x04\x04")
+    assert read_line("> ") == "half"
+
+
+def test_a_letter_of_many_bytes_that_comes_in_pieces_is_whole_and_what_is_none_breaks_nothing(
+    terminal: Terminal,
+) -> None:
+    os.write(terminal.ours, "\u00fc".encode()[:1] + b"\x04")
+    terminal.then = lambda number: os.write(terminal.ours, "\u00fc".encode()[1:] + b"\xff\n") and None
+    assert read_line("> ") == "\u00fc\ufffd\n"
+
+
 def test_the_end_of_the_input_is_told(terminal: Terminal) -> None:
     terminal.types("\x04")
     with pytest.raises(EOFError):
@@ -93,23 +119,13 @@ def test_a_terminal_that_goes_away_is_the_end_of_the_input(terminal: Terminal) -
     terminal.ours = os.open(os.devnull, os.O_RDONLY)
 
 
-class Broken:
-    """A terminal that somebody has pulled out: it is readable, and cannot be read."""
-
-    def __init__(self, descriptor: int) -> None:
-        self._descriptor = descriptor
-
-    def fileno(self) -> int:
-        return self._descriptor
-
-    def readline(self) -> str:
-        raise OSError(errno.EIO, "Input/output error")
-
-
 def test_a_terminal_that_cannot_be_read_is_the_end_of_the_input(
     terminal: Terminal, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    def pulled_out(descriptor: int, most: int) -> bytes:
+        raise OSError(errno.EIO, "Input/output error")
+
     terminal.types("a line\n")
-    monkeypatch.setattr("sys.stdin", Broken(sys.stdin.fileno()))
+    monkeypatch.setattr(continuing.os, "read", pulled_out)
     with pytest.raises(EOFError):
         read_line("> ")

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+import json
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -14,6 +16,7 @@ import maintops.changes.desks
 from maintops.changes import Changes
 from maintops.cli.main import execute
 from maintops.domain.journeys import Journal, journal
+from maintops.domain.plans import document, plan_hash, plan_of
 from maintops.domain.ports import Deed
 from maintops.domain.runs import Owed, Run, RunState
 from maintops.domain.servers import Server
@@ -186,6 +189,95 @@ def test_a_run_whose_plan_the_database_does_not_keep_as_it_was_is_not_gone_on_wi
     store = SimpleNamespace(evidence=lambda digest: b"{}")
     with pytest.raises(StoreError, match=r"the database was changed by somebody else; make a new plan \(maintops plan"):
         Changes(SimpleNamespace(store=store))._kept_plan(bench.runs[0])  # type: ignore[arg-type]  # of a house only this
+
+
+# --- what the database knows, and what the clock says ----------------------------------------------------------------
+
+
+def forge(bench: Bench, plan: str, **changes: Any) -> None:
+    """Changes a plan in its file, and computes its hash anew."""
+    kept = json.loads((bench.folder / plan).read_text())["plan"]
+    made = plan_of({**kept, **changes})
+    (bench.folder / plan).write_text(json.dumps({"hash": plan_hash(made), "plan": document(made)}))
+
+
+@pytest.mark.parametrize("more", [(), ("--emergency", "a hole")])
+def test_a_plan_that_was_changed_with_its_hash_is_not_run_whoever_need_not_approve_it(
+    bench: Bench, more: tuple[str, ...]
+) -> None:
+    plan = bench.plan()
+    forge(bench, plan, title="Another one")
+    code, told = bench.run("--plan", plan, *more)
+    assert code == 64
+    assert "this database does not know the plan p" in told
+    assert "make a new plan (maintops plan fix) with this one, or have it approved here: maintops approve" in told
+    assert bench.runs == []
+
+
+def test_a_plan_of_another_database_is_run_where_somebody_approves_it_here(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (bench.folder / "fix.yml").write_text(CHECKLIST.replace("  approval: standard\n", ""))
+    plan = bench.plan()
+    monkeypatch.setenv("MAINTOPS_DATABASE_URL", f"sqlite:///{bench.folder / 'other.sqlite'}")
+    code, told = bench.run("--plan", plan, "--emergency", "a hole")
+    assert (code, "or made with another database" in told) == (64, True)
+    monkeypatch.setenv("MAINTOPS_APPROVER", "other-name")
+    assert bench.maintops("approve", plan, "--by", "ben")[0] == 0
+    code, told = bench.run("--plan", plan)
+    assert (code, [actor.patched for actor in bench.stage.actors.values()]) == (0, [1, 1]), told
+
+
+def windowed(bench: Bench, more: str = "") -> datetime:
+    """The plan is for today's hours; returns when they are over."""
+    day = bench.stage.clock()
+    rule = f"{{zone: UTC, open: [{{date: {day:%Y-%m-%d}, from: 00:00, to: 24:00}}]}}"
+    text = CHECKLIST.replace("  packages", f"  windows: {rule}\n{more}  packages")
+    (bench.folder / "fix.yml").write_text(text)
+    return day.replace(hour=0, minute=0, second=0, microsecond=0) + timedelta(days=1)
+
+
+def test_where_only_the_look_after_the_soak_is_left_neither_window_nor_approval_counts(bench: Bench) -> None:
+    windowed(bench, "  soak: 10m\n")
+    bench.stage.actors["web2"].lasts = 60.0
+    code, told = bench.run("--plan", bench.plan())
+    (run,) = bench.runs
+    assert (code, run.state, "after the soak" in run.reason) == (2, RunState.HELD, True), told
+    bench.stage.clock.sleep(30 * 86_400)
+    code, told = bench.run("continue")
+    assert (code, f"go on with it: maintops run continue {run.id}" in told) == (2, True), told
+    bench.stage.actors["web2"].lasts = 1e9
+    assert bench.maintops("hold", "--why", "a fire")[0] == 0
+    assert bench.run("continue")[0] == 75
+    assert bench.maintops("hold", "--lift")[0] == 0
+    code, told = bench.run("continue")
+    assert (code, bench.runs[0].state, bench.journal(run).remarks) == (0, RunState.FINISHED, ()), told
+    assert [actor.patched for actor in bench.stage.actors.values()] == [1, 1]
+
+
+SKIPPED = (
+    "is refused now: the window ",
+    " has passed, or is too short for another server; it is skipped (late: skip): ",
+    "make a new plan (maintops plan fix) (in an emergency: --emergency REASON)",
+)
+ASKED = ("go on with it: maintops run continue r", " (at a terminal: its window has passed; late: ask)")
+
+
+@pytest.mark.parametrize(("more", "words"), [("", SKIPPED), ("  late: ask\n", ASKED)], ids=["skip", "ask"])
+def test_whoever_is_late_is_told_what_helps(bench: Bench, more: str, words: Sequence[str]) -> None:
+    end = windowed(bench, more)
+    plan = bench.plan()
+    bench.stage.clock.now = end - timedelta(minutes=31)
+    bench.stage.actors["web1"].seconds = 3600.0
+    code, told = bench.run("--plan", plan)
+    (run,) = bench.runs
+    assert (code, run.state, "is closed, or too short" in run.reason) == (2, RunState.HELD, True), told
+    last = told.strip().splitlines()[-1]
+    assert [word for word in (run.id, *words) if word not in last] == [], last
+    code, told = bench.run("continue")
+    assert (code, "--emergency REASON" in told) == (75, not more), told
+    code, told = bench.run("continue", "--emergency", "half of them are done")
+    assert (code, bench.runs[0].state) == (0, RunState.FINISHED), told
 
 
 # --- taking back ------------------------------------------------------------------------------------------------------

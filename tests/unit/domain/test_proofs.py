@@ -131,7 +131,16 @@ def test_ports_that_the_kernel_chose_are_known_by_their_program(ports: list[str]
 def test_services_that_stopped() -> None:
     found = (service("running", None), Difference("service", "a", "running", "exited"))
     assert stopped_services(found) == ("nginx", "a")
-    assert stopped_services((service("exited", None), service(None, "running"), package(None))) == ()
+    assert stopped_services((service("exited", None),)) == ("nginx",)  # its work is undone, such as a firewall's rules
+    assert stopped_services((service("exited", "running"), service(None, "running"), package(None))) == ()
+
+
+@pytest.mark.parametrize("name", ["systemd-pstore", "ldconfig", "modprobe@drm"])
+def test_what_has_work_in_some_boots_only_has_not_stopped(name: str) -> None:
+    gone = Difference("service", name, "exited", None)
+    assert stopped_services((gone,)) == ()
+    assert judge_differences((gone,))[0].severity is Severity.WARNING
+    assert stopped_services((Difference("service", name, "running", None),)) == (name,)
 
 
 # --- what was meant ---------------------------------------------------------------------------------------------------
@@ -163,7 +172,9 @@ def test_services_that_stopped() -> None:
         (service("running", None), ["service:"], None, False),
         (service("running", "exited"), ["service:nginx"], None, True),
         (service(None, "running"), ["service"], None, True),
-        (service("exited", None), ["service"], None, True),
+        (service("exited", "running"), ["service"], None, True),
+        (service("exited", None), ["service", "service:*"], None, False),
+        (service("exited", None), ["service:nginx"], None, True),
         (Difference("port", "tcp [::]:80", None, "a"), ["port:tcp [::]:*"], None, True),
         (Difference("port", "tcp :80", None, "a"), ["port:tcp [::]:80"], None, False),
         (Difference("mount", "/", "a", "b"), ["mounts"], None, False),
@@ -203,6 +214,12 @@ def test_the_rest_are_findings() -> None:
         ("unmeasured firewall", "firewall was measured before the change but not after it"),
     ]
     assert all(cell.outcome is Outcome.ATTENTION for cell in judge_differences(found))
+
+
+def test_a_service_whose_work_is_undone_is_as_bad_as_one_that_died() -> None:
+    (cell,) = judge_differences((service("exited", None),), ["service"])
+    assert cell.severity is Severity.CRITICAL
+    assert cell.message == "not expected: the service nginx was active before (exited) and is not any more"
 
 
 def test_a_thousand_findings_are_not_a_thousand_cells() -> None:

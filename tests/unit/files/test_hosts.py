@@ -82,6 +82,7 @@ def test_every_mistake_of_every_server_is_told_and_no_value() -> None:
                     "maintops_customer": "{{ hunter2 }}",
                     "maintops_site": 5,
                     "maintops_roles": [secret, "{{ x }}"],
+                    "maintops_needed": secret,
                 },
             }
         }
@@ -95,6 +96,7 @@ def test_every_mistake_of_every_server_is_told_and_no_value() -> None:
         f"server db1: the inventory variable maintops_customer {template}",
         "server db1: the inventory variable maintops_site must be text, not a whole number",
         "server db1: the inventory variable maintops_roles must be a list of words, or words with commas",
+        "server db1: the inventory variable maintops_needed must be true or false (in an INI file: True or False)",
         "server web1: the inventory variable maintops_criticality must be core or standard",
         "server web1: the inventory variable maintops_in_service must be a date such as 2024-03-01",
         "server web1: the inventory variable maintops_roles must be a list of words, or words with commas",

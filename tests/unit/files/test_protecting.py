@@ -8,13 +8,15 @@ from typing import Any
 
 import pytest
 
+from maintops.domain.parameters import PREFIX, RESERVED
 from maintops.domain.servers import Server
-from maintops.files.protecting import protected
+from maintops.files.protecting import NEEDED, protected
 
-HERE, DATABASE, BASTION = (
+HERE, DATABASE, BASTION, SAID = (
     "maintops runs on it",
     "the database of maintops is on it",
     "other servers are reached through it",
+    "the inventory says that maintops needs it",
 )
 
 
@@ -162,6 +164,28 @@ def test_a_bastion_of_servers_outside_of_the_run_is_known_too() -> None:
 @pytest.mark.parametrize("arguments", ["-o User=bastion", "-i bastion", "-o ProxyJump=none", "", 5])
 def test_other_arguments_make_no_bastion(arguments: Any) -> None:
     assert told([server("bastion"), server("web1", ansible_ssh_common_args=arguments)]) == {}
+
+
+# --- what the inventory says ------------------------------------------------------------------------------------------
+
+
+def test_a_server_of_which_the_inventory_says_so_is_needed_and_what_carries_it() -> None:
+    jump = server("jump1", maintops_needed=True, maintops_runs_on="hv1")
+    assert told([jump, server("hv1"), WEB]) == {"jump1": SAID, "hv1": "it carries jump1, which maintops needs"}
+
+
+def test_what_is_known_of_a_server_is_more_than_what_the_inventory_says() -> None:
+    assert told([server("db1", maintops_needed=True)], "postgresql://db1/m") == {"db1": DATABASE}
+
+
+def test_no_parameter_of_a_checklist_can_have_its_name() -> None:
+    assert NEEDED.removeprefix(PREFIX) in RESERVED
+
+
+@pytest.mark.parametrize("said", [False, None, "", "{{ x }}"])
+def test_the_inventory_may_say_that_a_server_is_not_needed(said: Any) -> None:
+    assert told([server("web2", maintops_needed=said)]) == {}
+    assert told([server("db1", maintops_needed=said)], "postgresql://db1/m") == {"db1": DATABASE}
 
 
 # --- what they run on -------------------------------------------------------------------------------------------------

@@ -55,6 +55,15 @@ def digests(house: Path, policy: ChangePolicy, *consoles: str) -> dict[str, str]
         ("hooks/drain.sh 'not closed", "hooks/drain.sh"),
         ("ROOT/elsewhere/drain", "elsewhere/drain"),
         ("echo x >/dev/null; hooks/drain.sh", "hooks/drain.sh"),
+        ("echo x | tee -a log; hooks/drain.sh", "hooks/drain.sh"),
+        ("echo x | tee -a log\nhooks/drain.sh", "hooks/drain.sh"),
+        ("echo x | tee log hooks/other | hooks/drain.sh", "hooks/drain.sh"),
+        ('echo x | tee "$(hooks/where.sh)"', "hooks/where.sh"),
+        ("sh -c 'echo x | tee log' hooks/drain.sh", "hooks/drain.sh"),
+        ("sh -c 'echo x | tee log' 'hooks/my drain.sh'", "hooks/my drain.sh"),
+        ("echo tee hooks/drain.sh", "hooks/drain.sh"),
+        ("hooks/tee out", "hooks/tee"),
+        ("sudo -n hooks/tee " + "-u x -ux " * 2_000, "hooks/tee"),
         ("hooks/drain.sh " + "x " * 40_000 + "y" * 300_000, "hooks/drain.sh"),
     ],
 )
@@ -94,6 +103,13 @@ def test_what_runs_on_a_server_is_no_file_of_the_controller(house: Path) -> None
         "lb out 2>hooks/log",
         "lb out &> hooks/log",
         "lb out >| 'hooks/log'",
+        "lb out | tee hooks/log",
+        "lb out 2>&1 |tee -a -- 'hooks/log' \"hooks/log\"",
+        'lb out | tee -a "$HOME/log" hooks/log >/dev/null',
+        "lb out | sudo -n -u lb /usr/bin/tee -a hooks/log",
+        "lb out && (date | tee hooks/log)",
+        "sh -c 'lb out | tee hooks/log'",
+        "tee hooks/log <<< out",
         "ls hooks",
         "cat /proc/version /dev/null /sys/kernel/mm",
         "hooks/$MAINTOPS_SERVER",
@@ -104,6 +120,31 @@ def test_what_runs_on_a_server_is_no_file_of_the_controller(house: Path) -> None
 def test_what_is_no_file_or_is_written_into_is_not_bound(house: Path, command: str) -> None:
     (house / "hooks" / "log").write_text("web1 is out\n")
     assert digests(house, ChangePolicy(gate=command)) == {}
+
+
+@pytest.mark.parametrize(
+    ("mode", "bound"), [(0o600, False), (0o400, False), (0o640, True), (0o604, True), (0o700, True)]
+)
+def test_what_only_its_owner_may_read_is_taken_for_a_secret_and_not_bound(house: Path, mode: int, bound: bool) -> None:
+    secret = house / "home" / "bin" / "pass"
+    secret.write_text("hunter2")
+    secret.chmod(mode)
+    listed = digests(house, ChangePolicy(drain=Hook("lb -f ~/bin/pass", undo="true")), "ipmitool -f ~/bin/pass status")
+    assert list(listed) == (["../home/bin/pass"] if bound else [])
+
+
+def test_what_cannot_be_read_is_not_bound_and_in_nobody_s_way(house: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("hidden", "seen"):
+        (house / "hooks" / name).write_text("x")
+    opened = Path.open
+
+    def refused(path: Path, *mode: str) -> object:
+        if path.name == "hidden":
+            raise PermissionError(13, "Permission denied")
+        return opened(path, *mode)
+
+    monkeypatch.setattr(Path, "open", refused)
+    assert list(digests(house, ChangePolicy(gate="sudo hooks/hidden && hooks/seen"))) == ["../hooks/seen"]
 
 
 def test_files_of_commands_are_bounded_in_size(house: Path, monkeypatch: pytest.MonkeyPatch) -> None:

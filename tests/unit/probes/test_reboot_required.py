@@ -137,6 +137,68 @@ def test_one_sign_for_it_outweighs_all_against_it() -> None:
     assert (facts["required"], facts["reasons"]) == (True, ["a newer kernel"])
 
 
+DELETED = """\
+7f2c1a000000-7f2c1a355000 r-xp 00026000 fd:00 131 /usr/lib/x86_64-linux-gnu/libcrypto.so.3 (deleted)
+7f2c1b000000-7f2c1b155000 r-xp 00026000 fd:00 132                        /usr/lib/x86_64-linux-gnu/libc.so.6 (deleted)
+7f2c1b200000-7f2c1b255000 r-xp 00026000 fd:00 132                        /usr/lib/x86_64-linux-gnu/libc.so.6 (deleted)
+"""
+
+
+def test_libraries_that_process_1_runs_still_are_a_reason_though_no_flag_is_raised() -> None:
+    facts = only(PROBE, answer(debian="", images="6.1.0-13-amd64\n", init=DELETED)).facts
+    assert facts["required"] is True
+    assert facts["reasons"] == ["process 1 runs what was replaced: libc.so.6, libcrypto.so.3"]
+
+
+def test_a_process_1_that_runs_what_is_installed_needs_no_reboot() -> None:
+    assert only(PROBE, answer(init=(1, ""))).facts == {
+        "required": False,
+        "reasons": [],
+        "running_kernel": "6.1.0-13-amd64",
+    }
+
+
+def test_a_process_1_that_may_not_be_seen_says_nothing() -> None:
+    assert isinstance(PROBE.read(answer(init=(2, "")), {}), NotMeasured)
+    assert only(PROBE, answer(debian="", init=(2, ""))).facts["required"] is False
+
+
+def test_what_process_1_runs_is_told_in_short() -> None:
+    lines = "".join(f"1-2 r-xp 0 fd:00 1 /usr/lib/{'x' * 200}{number}.so (deleted)\n" for number in range(9))
+    (reason,) = only(PROBE, answer(init=lines + "1-2 r-xp 0 fd:00 1 /usr/lib/a.so (deleted)\nx\n")).facts["reasons"]
+    assert reason == f"process 1 runs what was replaced: a.so, {'x' * 80}"
+
+
+@pytest.mark.parametrize("shell", SHELLS)
+@pytest.mark.parametrize(
+    ("maps", "required"),
+    [
+        (DELETED, True),
+        (DELETED.replace(" (deleted)", ""), False),
+        (DELETED.replace("/usr/lib", "/tmp"), False),
+        ("", None),
+        (None, None),
+    ],
+)
+def test_the_question_looks_at_what_process_1_runs(
+    shell: list[str], maps: str | None, required: bool | None, tmp_path: Path
+) -> None:
+    if maps is not None:
+        (tmp_path / "maps").write_text(maps)
+    change = (
+        ("/proc/1/maps", str(tmp_path / "maps")),
+        ("/boot/", f"{tmp_path}/"),
+        ("/lib/modules", str(tmp_path)),
+        ("[ -s /var/lib/dpkg/status ]", "false"),
+        ("flag() {", "flag() { return 1;"),
+        ("hint() {", "hint() { return 127;"),
+        ("zypper needs-rebooting", "false"),
+        ("needrestart -b -k", "false"),
+    )
+    reading = PROBE.read(ask(PROBE, shell, change=change), {})
+    assert (reading.subjects[0].facts["required"] if isinstance(reading, Measured) else None) is required
+
+
 @pytest.mark.parametrize(
     "broken",
     [

@@ -73,7 +73,7 @@ def test_everything_that_somebody_agrees_to_is_said() -> None:
         "  window: sun 2026-03-01 09:00 UTC to sun 2026-03-01 13:00 UTC (4 h 0 min)",
         "  expected: 1 min 5 s a server, 95 of 100 within 2 min 5 s (7 earlier changes); 2 h 1 min in all",
         "  failure budget: 2 of the run, 0 in the first wave",
-        "  packages: pinned; the last wave gets exactly what the canary got, the versions below",
+        "  packages: pinned; each server gets the versions below",
         "  approval: somebody else must approve it",
         "  needed: Anna, the database team",
         "  risk: a service may stop",

@@ -6,17 +6,21 @@ from collections.abc import Callable
 from dataclasses import replace
 from datetime import timedelta
 from itertools import pairwise
+from typing import Any
 
 import pytest
 
-from maintops.domain.changes import ChangePolicy
+from maintops.domain.changes import ChangePolicy, ChangeStep
 from maintops.domain.checklists import Step
-from maintops.domain.runs import Progressed, RunEnded, RunState, StageResult
+from maintops.domain.ports import Failure, FailureKind
+from maintops.domain.runs import Progressed, RunEnded, RunState, StageBegan, StageResult
 from maintops.domain.steps import StepAnswer
+from maintops.domain.windows import Opening
 from maintops.errors import Locked
 from maintops.workflow.attending import meanwhile
 from maintops.workflow.recovering import SILENCE
-from tests.unit.workflow.change_stage import HOLD, RUN, Stage, changing_checklist
+from tests.unit.workflow.change_stage import HOLD, REBOOT, RUN, UPDATE, Stage, changing_checklist
+from tests.unit.workflow.change_stage import policy as drain_policy
 from tests.unit.workflow.samples import OWNER, START
 
 HAND = Step("PT-600", "Cables", manual="Look at the cables.")
@@ -106,6 +110,103 @@ def test_whose_run_was_ended_by_somebody_else_is_told_so_and_writes_nothing() ->
     assert not [one for one in stage.events if isinstance(one, StepAnswer)]
     assert stage.clock.now < START + timedelta(seconds=90)
     assert stage.state.owner == replace(OWNER, pid=1)
+
+
+# --- a window that closes meanwhile -----------------------------------------------------------------------------------
+
+SHUT = "a person was asked, and the window is closed by now"
+OPEN = Opening(START - timedelta(hours=2), START + timedelta(minutes=30))
+
+
+def windowed(*steps: Step | ChangeStep, servers: int = 1, **more: Any) -> Stage:
+    """Servers with a drain, and half an hour in which to change them."""
+    listed = changing_checklist(*steps, policy=drain_policy())
+    return Stage(servers, listed=listed, **{"window": OPEN, "budget": servers, **more})
+
+
+def began(stage: Stage, name: str = "web1") -> list[str]:
+    return [one.stage for one in stage.events if isinstance(one, StageBegan) and one.server == name]
+
+
+@pytest.mark.parametrize("last", [UPDATE, REBOOT])
+def test_no_step_is_begun_outside_the_window_because_a_person_took_hours(last: ChangeStep) -> None:
+    stage = windowed(HAND, last)
+    thinks(stage, 3600)
+    result = stage.run()
+    assert (result.run.state, result.run.reason) == (RunState.HELD, f"held: {SHUT}")
+    assert began(stage) == ["before", "drain"]
+    assert stage.cell("web1", "PT-600")[0] == "ok"
+    assert stage.cell("web1", last.id) == ("not_reached", f"stopped before {last.id}: {SHUT}")
+    stage.plan = replace(stage.plan, window=replace(OPEN, end=OPEN.end + timedelta(days=1)))
+    assert stage.go_on().run.state is RunState.FINISHED
+    assert last.id in began(stage)
+
+
+def test_within_the_window_and_in_an_emergency_a_person_may_think() -> None:
+    stage = windowed(HAND, UPDATE)
+    thinks(stage, 600)
+    assert stage.run().run.state is RunState.FINISHED
+    stage = windowed(HAND, UPDATE)
+    thinks(stage, 3600)
+    assert stage.run(emergency="a hole in TLS").run.state is RunState.FINISHED
+
+
+def test_a_clock_that_was_set_back_meanwhile_opens_no_window_again() -> None:
+    stage = windowed(HAND, UPDATE)
+    stage.clock.jumps = {START + timedelta(minutes=50): timedelta(hours=-1)}
+    thinks(stage, 3600)
+    assert stage.run().run.reason == f"held: {SHUT}"
+    assert stage.actors["web1"].patched == 0
+
+
+def test_where_nobody_was_asked_whoever_was_begun_is_finished() -> None:
+    stage = windowed(UPDATE, REBOOT)
+    stage.actors["web1"].seconds = 3600
+    thinks(stage, 1)  # somebody is there
+    assert stage.run().run.state is RunState.FINISHED
+    assert stage.actors["web1"].told_to_reboot == 1
+
+
+def test_an_earlier_batch_s_asking_keeps_nobody_from_being_finished() -> None:
+    stage = windowed(UPDATE, REBOOT, HAND, servers=2, budget=0)
+    thinks(stage, 1)
+    stage.actors["web2"].seconds = 3600
+    assert stage.run().run.state is RunState.FINISHED
+    assert stage.actors["web2"].told_to_reboot == 1
+
+
+def test_who_has_all_steps_behind_it_is_put_back_into_service_outside_the_window() -> None:
+    stage = windowed(UPDATE, HAND)
+    thinks(stage, 3600)
+    assert stage.run().run.state is RunState.FINISHED
+    assert not stage.actors["web1"].drained
+
+
+def test_nobody_else_is_asked_once_the_window_is_closed() -> None:
+    stage = windowed(HAND, servers=2)
+    thinks(stage, 3600)
+    result = stage.run()
+    assert (result.run.state, result.run.reason) == (RunState.HELD, f"held: {SHUT}")
+    assert [one.server for one in stage.events if isinstance(one, StepAnswer)] == ["web1"]
+    assert stage.over() == ["web1"]
+    assert stage.cell("web2", "PT-600") == ("not_reached", f"stopped before PT-600: {SHUT}")
+
+
+def test_a_step_whose_outcome_a_person_had_to_look_for_is_not_begun_again_outside_the_window() -> None:
+    once = replace(UPDATE, idempotent=False)
+    stage = windowed(once)
+    stage.doer.script["web1"] = Failure(FailureKind.BROKEN, "the connection died")
+    stage.run()
+    stage.doer.script["web1"] = stage.act
+
+    def ask(server: str, step: Step) -> StepAnswer:
+        stage.clock.sleep(3600)
+        return StepAnswer(server, step.id, "Otto", stage.clock(), choice="not-done")
+
+    stage.ask = ask
+    stage.plan = replace(stage.plan, budget=1)
+    assert stage.go_on().run.reason == f"held: {SHUT}"
+    assert (stage.actors["web1"].patched, began(stage).count("PT-500")) == (0, 1)
 
 
 def test_where_no_run_waits_there_is_nothing_to_do() -> None:

@@ -63,6 +63,122 @@ def test_who_failed_is_tried_again_no_more_at_a_time_than_the_limits_allow() -> 
     assert [len(names) for _, names in stage.doer.calls] == [2, 2]
 
 
+def waiting_stage(servers: int, **more: Any) -> Stage:
+    """Servers that wait for a person, drained, and are answered; none of them gets through its update."""
+    stage = Stage(servers, listed=changing_checklist(HAND, UPDATE, policy=policy()), **more)
+    stage.run()
+    for name, actor in stage.actors.items():
+        actor.breaks = "the mirror is away"
+        stage.store.append(RUN, StepAnswer(name, HAND.id, "anna", stage.clock(), choice="done"))
+    return stage
+
+
+def lost(stage: Stage) -> list[str]:
+    return [name for name in stage.actors if stage.journey(name).lost is not None]
+
+
+@pytest.mark.parametrize(("budget", "failed"), [(0, 1), (2, 3)])
+def test_of_those_who_waited_for_a_person_no_more_are_lost_than_the_budget_and_one(budget: int, failed: int) -> None:
+    stage = waiting_stage(8, budget=budget)
+    result = stage.go_on()
+    assert result.run.state is RunState.HELD
+    assert result.run.reason.startswith(f"held: the failure budget ({budget}) is used up: {failed} failed (web1")
+    assert len(lost(stage)) == failed
+
+
+def test_of_a_first_wave_that_waited_no_more_are_lost_than_its_own_budget_and_one() -> None:
+    stage = waiting_stage(5, waves=[["web1", "web2", "web3", "web4"], ["web5"]], budget=3, canary_budget=0)
+    assert "the failure budget (0) is used up: 1 failed (web1)" in stage.go_on().run.reason
+    assert lost(stage) == ["web1"]
+
+
+def test_who_is_lost_already_and_not_tried_again_is_a_part_of_the_budget() -> None:
+    names = [f"web{number}" for number in range(1, 7)]
+    stage = waiting_stage(6, budget=2)
+    for name in names[1:]:
+        stage.actors[name].breaks = ""
+    stage.go_on()
+    assert lost(stage) == ["web1"]
+    assert [len(called) for _, called in stage.doer.calls] == [3, 2, 1]
+
+
+def test_who_is_tried_again_is_no_part_of_the_budget_until_then() -> None:
+    stage = waiting_stage(4, budget=3)
+    stage.go_on()
+    for actor in stage.actors.values():
+        actor.breaks = ""
+    stage.doer.calls.clear()
+    assert stage.go_on(3).run.state is RunState.FINISHED
+    assert [len(called) for _, called in stage.doer.calls] == [4]
+
+
+def test_who_failed_before_is_tried_again_also_where_the_budget_is_used_up() -> None:
+    stage = Stage(3, budget=2)
+    for actor in stage.actors.values():
+        actor.breaks = "the mirror is away"
+    stage.run()
+    stage.plan = replace(stage.plan, budget=0)
+    stage.actors["web2"].breaks = stage.actors["web3"].breaks = ""
+    result = stage.go_on()
+    assert (stage.over(), lost(stage)) == (["web2", "web3"], ["web1"])
+    assert result.run.reason == "held: the failure budget (0) is used up: 1 failed (web1)"
+
+
+def test_whoever_was_in_flight_and_fails_now_uses_the_budget_up_before_others_are_tried() -> None:
+    stage = Stage(3, waves=[["web1", "web2"], ["web3"]], budget=1, canary_budget=1, listed=changing_checklist(UPDATE))
+    stage.actors["web1"].breaks = "the mirror is away"
+    stopped_in(stage, "web2")
+    stage.actors["web2"].breaks = "the mirror is away"
+    stage.plan = replace(stage.plan, budget=0, canary_budget=0)
+    stage.doer.calls.clear()
+    stage.go_on()
+    assert [names for _, names in stage.doer.calls] == [("web2",)]
+
+
+def stopped_in(stage: Stage, name: str) -> None:
+    """A process that dies while it changes a server."""
+
+    def dies() -> None:
+        raise Crashed
+
+    stage.store.error = Crashed
+    hold_when(stage, name, dies)
+    with pytest.raises(Crashed):
+        stage.run()
+    stage.recover()
+    stage.doer.script[name] = stage.act
+
+
+def drained_when_updated(stage: Stage) -> list[tuple[str, bool]]:
+    """The servers that are updated from now on, and whether they were out of service then."""
+    seen: list[tuple[str, bool]] = []
+    for name in stage.actors:
+        hold_when(stage, name, lambda name=name: seen.append((name, stage.actors[name].drained)))
+    return seen
+
+
+def test_who_was_put_back_into_service_meanwhile_is_drained_again_before_it_is_changed() -> None:
+    stage = Stage(2, waves=[["web1"], ["web2"]])
+    stage.actors["web1"].breaks = "the mirror is away"
+    stage.run()
+    stage.actors["web1"].breaks, stage.actors["web1"].drained = "", False
+    stage.store.append(RUN, Settled("web1", "undrain", "Otto", "maintops obligations", stage.clock()))
+    seen = drained_when_updated(stage)
+    assert stage.go_on().run.state is RunState.FINISHED
+    assert seen == [("web1", True), ("web2", True)]
+    assert [actor.drained for actor in stage.actors.values()] == [False, False]
+    assert stage.store.owed() == []
+
+
+def test_who_is_drained_still_is_not_drained_twice() -> None:
+    stage = Stage(1, listed=changing_checklist(UPDATE))
+    stage.actors["web1"].breaks = "the mirror is away"
+    stage.run()
+    stage.actors["web1"].breaks = ""
+    stage.go_on()
+    assert [text for text, _ in stage.commands.given] == ["drain", "is-drained", "undrain"]
+
+
 def test_who_only_failed_the_first_look_has_an_ordinary_turn() -> None:
     stage = Stage(6, budget=5)
     for actor in stage.actors.values():

@@ -11,7 +11,8 @@ import pytest
 from maintops.domain.journeys import AFTER, END, SOAKED, journal
 from maintops.domain.outcomes import FailOn, Severity
 from maintops.domain.placements import Fleet
-from maintops.domain.runs import RunState, ServerAnswered, StageBegan, StageEnded, StageResult
+from maintops.domain.runs import Resumed, RunEnded, RunState, ServerAnswered, StageBegan, StageEnded, StageResult
+from maintops.errors import Locked
 from maintops.workflow.changing import whole_records
 from maintops.workflow.undoing import undoing
 from tests.unit.workflow.change_stage import (
@@ -26,6 +27,7 @@ from tests.unit.workflow.change_stage import (
     policy,
     waves,
 )
+from tests.unit.workflow.samples import OWNER
 
 SOAK = 600.0
 DIED = "not expected: the service app ran before and does not any more"
@@ -247,6 +249,67 @@ def test_a_server_that_died_is_missing_in_its_group() -> None:
     )
 
 
+def test_who_is_through_is_looked_at_also_where_somebody_else_uses_the_budget_up() -> None:
+    stage = soaking(4, dies="web1", waves=[["web1", "web2", "web3"], ["web4"]])
+    stage.actors["web2"].breaks = "no space"
+    result = stage.run()
+    assert result.run.reason == "held: the failure budget (0) is used up: 1 failed (web2)"
+    assert [looks(stage, name) for name in stage.actors] == [["failed"], [], [], []]
+    assert stage.actors["web3"].patched == 0
+    assert parts(stage) == [f"{RUN}-0001", f"{RUN}-0001.2"]
+
+
+def test_nobody_waits_for_a_soak_where_the_run_was_cancelled_and_the_budget_is_used_up() -> None:
+    stage = soaking(3, dies="", waves=[["web1", "web2", "web3"]])
+    stage.actors["web2"].breaks = "no space"
+    brakes = stage.brake()
+    hold_when(stage, "web2", brakes.cancel)
+    assert stage.run(brakes=brakes).run.state is RunState.CANCELLED
+    assert (looks(stage), stage.clock.slept) == ([], 60.0)
+
+
+def cancelled_in_the_look(stage: Stage, server: str) -> None:
+    """Ctrl-C while a server is looked at after its soak."""
+    brakes, said = stage.brake(), stage.engine._said
+
+    def saying(actor: Any, check: str, text: str) -> Any:
+        if actor.name == server and check == "CHG-900" and stage.journey(server).is_over:
+            brakes.cancel()
+        return said(actor, check, text)
+
+    stage.engine._said = saying  # type: ignore[method-assign]  # it presses Ctrl-C
+    assert stage.run(brakes=brakes).run.state is RunState.CANCELLED
+    stage.engine._said = said  # type: ignore[method-assign]  # as it was
+
+
+def seen(stage: Stage) -> list[str]:
+    return [name for name in stage.actors if looks(stage, name)]
+
+
+def test_whoever_stops_the_look_does_not_wait_for_a_whole_wave() -> None:
+    names = [f"web{number}" for number in range(1, 10)]
+    stage = soaking(9, dies="", waves=[names], budget=8, forks=1)
+    cancelled_in_the_look(stage, "web1")
+    assert seen(stage) == names[:4]
+    assert waves(stage) == [(1, "began"), (1, "stopped")]
+    assert stage.go_on().run.state is RunState.FINISHED
+    assert [looks(stage, name) for name in names] == [["ok"]] * 9
+
+
+def test_nor_does_who_stops_it_when_it_is_done_again() -> None:
+    names = [f"web{number}" for number in range(1, 7)]
+    stage = soaking(6, dies="", waves=[names], budget=5, forks=1)
+    for actor in stage.actors.values():
+        actor.lasts = 60.0
+    stage.run()
+    assert [looks(stage, name) for name in names] == [["failed"]] * 6
+    brakes, said = stage.brake(), stage.engine._said
+    stage.engine._said = lambda *what: (brakes.cancel(), said(*what))[1]  # type: ignore[func-returns-value, method-assign]  # Ctrl-C at once
+    assert stage.go_on(brakes=brakes).run.state is RunState.CANCELLED
+    assert [len(looks(stage, name)) for name in names] == [2, 2, 2, 2, 1, 1]
+    assert waves(stage) == [(1, "began"), (1, "stopped")]  # those of the first process
+
+
 # --- going on ---------------------------------------------------------------------------------------------------------
 
 
@@ -302,6 +365,7 @@ def test_ctrl_c_in_the_last_soak_leaves_the_look_to_whoever_goes_on() -> None:
     stop_while_it_soaks(stage, "web1", brakes.cancel)
     result = stage.run(brakes=brakes)
     assert (result.run.state, result.run.reason) == (RunState.CANCELLED, "the run was cancelled")
+    assert set(result.codes.values()) == {2}
     before = stage.clock()
     assert stage.go_on().run.reason == HELD
     began = [one.at for one in stage.events if isinstance(one, StageBegan) and one.stage == SOAKED]
@@ -340,6 +404,24 @@ def test_a_look_that_is_cut_off_has_found_nothing() -> None:
     assert result.run.reason.endswith("in the middle of the look after the soak")
     stage.engine._said = said  # type: ignore[method-assign]  # as it was
     assert stage.go_on().run.reason == HELD
+
+
+def test_whoever_has_lost_the_run_keeps_nothing_of_what_it_saw() -> None:
+    stage = soaking(1, waves=[["web1"]])
+    said = stage.engine._said
+
+    def loses(actor: Any, check: str, text: str) -> Any:
+        if check == "CHG-900" and stage.journey("web1").is_over:
+            stage.engine._said = said  # type: ignore[method-assign]  # once
+            stage.store.append(RUN, RunEnded(RunState.INTERRUPTED, "declared dead", stage.clock()))
+            stage.store.resume(RUN, Resumed(replace(OWNER, pid=77), "Otto", stage.clock()))
+        return said(actor, check, text)
+
+    stage.engine._said = loses  # type: ignore[method-assign]  # somebody else goes on with it during the look
+    with pytest.raises(Locked, match="not this process's any more"):
+        stage.run()
+    assert (looks(stage), parts(stage)) == ([], [f"{RUN}-0001"])
+    assert stage.store.findings() == []
 
 
 # --- killed at every moment -------------------------------------------------------------------------------------------

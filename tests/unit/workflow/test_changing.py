@@ -11,12 +11,15 @@ import pytest
 from maintops.domain.journeys import END
 from maintops.domain.outcomes import FailOn
 from maintops.domain.placements import Fleet
+from maintops.domain.plans import PlannedChange
 from maintops.domain.runs import (
     RunState,
     ServerAnswered,
     StageBegan,
     StageEnded,
 )
+from maintops.workflow.changing import carry_out_change
+from maintops.workflow.running import RunResult
 from tests.unit.workflow.change_stage import (
     RUN,
     UPDATE,
@@ -138,6 +141,57 @@ def test_who_goes_down_in_the_middle_of_a_long_wave_counts_too() -> None:
     assert stage.run().run.state is RunState.HELD
     assert stage.over() == ["web1"]
     assert stage.actors["web2"].patched == 0
+
+
+def left_drained(group: dict[str, Any] | None = None) -> Stage:
+    """A run that has left web2 drained; `group` may miss one of its servers."""
+    stage = Stage(3, waves=[["web2"]], listed=changing_checklist(UPDATE), fleet=grouped(1, **(group or PAIR)))
+    stage.actors["web2"].breaks = "no space"
+    stage.run()
+    assert stage.actors["web2"].drained
+    return stage
+
+
+PAIR: dict[str, Any] = {"web": ["web1", "web2"]}
+
+
+def another_run(stage: Stage, *turns: str, of: str = "") -> RunResult:
+    """Another plan is carried out, one server after the other."""
+    planned = tuple(PlannedChange(name) for name in turns)
+    stage.plan = replace(stage.plan, id="p2", servers=planned, waves=(turns,), of=of)
+    records = {name: f"r2-{number:04}" for number, name in enumerate(turns, 1)}
+    under = replace(stage._under({}), run="r2", records=records)
+    return carry_out_change(under, stage._staff(3, ()), stage.brake())
+
+
+def test_whom_another_run_has_left_drained_is_missing_though_it_answers() -> None:
+    stage = left_drained()
+    result = another_run(stage, "web1")
+    assert (result.run.state, stage.actors["web1"].patched) == (RunState.HELD, 0)
+    (record,) = stage.store.records(run="r2")
+    told = next(one.message for one in record.cells if one.check == "PT-500")
+    assert told == (
+        "of the group web 1 of 2 may be missing at a time: web1, web2; web2 is still drained by the run r1 "
+        "(maintops obligations): see that it is well, then: maintops run continue r2"
+    )
+
+
+def test_who_is_drained_in_another_group_is_in_nobody_s_way() -> None:
+    stage = left_drained({"web": ["web1", "web3"], "db": ["web2"]})
+    assert another_run(stage, "web1").run.state is RunState.FINISHED
+
+
+def test_whom_another_run_has_left_drained_is_changed_first_and_in_service_then() -> None:
+    stage = left_drained()
+    stage.actors["web2"].breaks = ""
+    stage.actors["web1"].seconds = stage.actors["web2"].seconds = 400  # long enough to be asked again
+    assert another_run(stage, "web1", "web2").run.state is RunState.FINISHED
+    assert [names for _, names in stage.doer.calls[1:]] == [("web2",), ("web1",)]
+
+
+def test_what_the_run_owes_that_is_taken_back_is_in_nobody_s_way() -> None:
+    stage = left_drained()
+    assert another_run(stage, "web1", of=RUN).run.state is RunState.FINISHED
 
 
 # --- what goes wrong --------------------------------------------------------------------------------------------------

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -13,9 +13,11 @@ from maintops.domain.changes import ChangePolicy, ChangeStep, Reboot, Share
 from maintops.domain.outcomes import Cell, Outcome, Severity
 from maintops.domain.plans import Expectation
 from maintops.domain.records import ServiceRecord
+from maintops.domain.steps import POWER_CYCLE
 from maintops.domain.windows import Opening
 from maintops.errors import UsageError
-from maintops.workflow.estimating import durations, expectation
+from maintops.store.memory import MemoryStore
+from maintops.workflow.estimating import EARLIER, MOST_READ, durations, earlier_durations, expectation
 from maintops.workflow.proposing import Looked, propose, refuse
 from tests.unit.workflow.proposals import AT, POLICY, UPDATE, listed, proposal, server, window
 from tests.unit.workflow.samples import draft
@@ -64,7 +66,7 @@ def test_how_long_it_takes_is_known_from_earlier_changes_or_an_estimate() -> Non
 
 
 def record(seconds: float = 60, id: str = "r1-0001", engine: str = "change", **cell: Any) -> ServiceRecord:
-    one = Cell("C-1", None, cell.get("outcome", Outcome.OK), cell.get("severity"))
+    one = Cell(cell.get("check", "C-1"), None, cell.get("outcome", Outcome.OK), cell.get("severity"))
     return replace(draft(), id=id, engine=engine, started=AT, ended=AT + timedelta(seconds=seconds), cells=(one,))
 
 
@@ -77,10 +79,44 @@ def record(seconds: float = 60, id: str = "r1-0001", engine: str = "change", **c
         record(0.001, outcome=Outcome.NOT_REACHED),
         record(outcome=Outcome.UNKNOWN),
         record(id="r1-0001.2"),
+        record(check=POWER_CYCLE),
     ],
 )
 def test_only_changes_that_came_to_their_end_in_one_go_tell_how_long_it_takes(left_out: ServiceRecord) -> None:
-    assert durations([record(60), left_out, record(90, severity=Severity.WARNING)]) == [60.0, 90.0]
+    assert list(durations([record(60), left_out, record(90, severity=Severity.WARNING)])) == [60.0, 90.0]
+
+
+class Kept(MemoryStore):
+    """Some records that are kept, newest first; `read` says how many of them were read."""
+
+    def __init__(self, *kept: ServiceRecord) -> None:
+        super().__init__()
+        self.kept, self.read = kept, 0
+
+    def records(
+        self,
+        *,
+        run: str | None = None,
+        server: str | None = None,
+        checklist: str | None = None,
+        limit: int | None = None,
+    ) -> Iterator[ServiceRecord]:
+        assert (run, server, checklist) == (None, None, "sample")
+        for one in self.kept[:limit]:
+            self.read += 1
+            yield one
+
+
+def test_earlier_changes_are_found_behind_those_who_only_looked() -> None:
+    looks = [record(3, engine="ssh")] * (EARLIER + 100)
+    store = Kept(*looks, *[record(60)] * EARLIER, *[record(90)] * 50)
+    assert earlier_durations(store, "sample") == [60.0] * EARLIER
+    assert store.read == len(looks) + EARLIER
+
+
+def test_a_database_is_not_read_to_its_end_for_them() -> None:
+    store = Kept(*[record(3, engine="ssh")] * MOST_READ, record(60))
+    assert earlier_durations(store, "sample") == []
 
 
 def test_the_whole_takes_as_long_as_its_waves_and_rests() -> None:
@@ -89,3 +125,11 @@ def test_the_whole_takes_as_long_as_its_waves_and_rests() -> None:
     plan = propose(made, Looked(), ())
     assert [len(wave) for wave in plan.waves] == [2, 4]
     assert plan.seconds == 60.0 * (2 + 2) + 2 * 100
+
+
+@pytest.mark.parametrize(("forks", "allowed", "turns"), [(0, 5, 2), (2, 5, 3), (9, 5, 2), (0, 2, 3), (0, 1, 6)])
+def test_the_whole_takes_longer_where_forks_or_groups_let_fewer_at_once(forks: int, allowed: int, turns: int) -> None:
+    policy = replace(POLICY, waves=(Share(percent=100),), budget=2)
+    members = [server(f"web{number}", group="web", max_unavailable=allowed) for number in range(6)]
+    plan = propose(proposal(*members, of=listed(policy=policy), forks=forks), Looked(), ())
+    assert plan.seconds == 60.0 * turns

@@ -9,7 +9,7 @@ import pytest
 from maintops.domain.changes import Action, ChangeStep, Hook, Packages, Reboot, Risk
 from maintops.domain.checklists import Step
 from maintops.domain.placements import CONSOLE
-from maintops.domain.plans import PlannedChange, PlannedStep
+from maintops.domain.plans import PlannedChange, PlannedStep, Update
 from maintops.domain.servers import Server
 from maintops.errors import NothingSelected, UsageError
 from maintops.workflow.proposing import Looked, frame, propose, refuse
@@ -140,3 +140,34 @@ def test_versions_that_are_to_be_pinned_must_be_known() -> None:
         propose(made, Looked(looked), ())
     assert propose(replace(made, servers=made.servers[:1]), Looked(looked), ()).servers[0].asked == AT
     assert propose(replace(made, checklist=listed(policy=pinned.change)), Looked(), ()).names[0] == "web0"
+
+
+def waiting(name: str, **versions: str) -> PlannedChange:
+    return PlannedChange(name, updates=tuple(Update(one, None, new) for one, new in versions.items()), asked=AT)
+
+
+def test_what_the_first_wave_does_not_try_is_told() -> None:
+    looked = {
+        "web0": waiting("web0", nginx="1.1", openssl="3.0"),
+        "web1": waiting("web1", nginx="1.1", openssl="3.1"),
+        "web2": waiting("web2", nginx="1.1", curl="8"),
+        "web3": waiting("web3", curl="8"),
+        "web4": waiting("web4", curl="8"),
+    }
+    pinned = listed(policy=replace(POLICY, packages=Packages.PINNED), checks=[PENDING])
+    made = proposal(*map(server, looked), of=pinned)
+    told = "Not tried by the first wave: openssl 3.1 (web1), curl 8 (web2, web3 and 1 more)."
+    assert propose(made, Looked(looked), ()).notes == (told,)
+    alike = {name: waiting(name, nginx="1.1") for name in looked}
+    assert propose(made, Looked(alike), ()).notes == ()
+    assert propose(replace(made, servers=made.servers[1:2]), Looked(looked), ()).notes == ()
+    latest = propose(replace(made, checklist=listed(checks=[PENDING])), Looked(looked), ())
+    assert [note for note in latest.notes if "Not tried" in note] == []
+
+
+def test_of_many_packages_that_are_not_tried_some_are_named() -> None:
+    names = [f"lib{number}" for number in range(9)]
+    looked = {"web0": waiting("web0"), "web1": waiting("web1", **dict.fromkeys(names, "2"))}
+    pinned = listed(policy=replace(POLICY, packages=Packages.PINNED), checks=[PENDING])
+    (note,) = propose(proposal(*map(server, looked), of=pinned), Looked(looked), ()).notes
+    assert note.endswith("lib3 2 (web1), lib4 2 (web1) and 4 more.")

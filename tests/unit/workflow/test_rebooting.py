@@ -10,10 +10,18 @@ from typing import Any
 import pytest
 
 from maintops.domain.changes import ChangePolicy, Reboot
+from maintops.domain.checklists import Step
 from maintops.domain.placements import CONSOLE
 from maintops.domain.ports import Commanded
 from maintops.domain.runs import RunState, StageResult
 from maintops.domain.servers import Server
+from maintops.domain.steps import StepAnswer
+from maintops.domain.windows import Opening
+from maintops.workflow.attending import attended
+from maintops.workflow.changing import planned_event
+from maintops.workflow.rebooting import reboot
+from maintops.workflow.rescuing import GONE
+from maintops.workflow.sites import Site
 from tests.unit.script.framing import Told
 from tests.unit.workflow.change_stage import REBOOT, Actor, Crashed, Stage, changing_checklist
 from tests.unit.workflow.samples import START
@@ -97,8 +105,8 @@ def test_nothing_is_rebooted_whose_console_does_not_answer() -> None:
     stage.commands.refuses.add("ask-console")
     stage.run()
     why = (
-        f"not rebooted: its console does not answer ({CONSOLE}: exit status 1: it says no): nobody could help it if it "
-        f"did not come back; try {CONSOLE} of web1 by hand, mend it, then: maintops run continue r1"
+        f"not rebooted: its console does not answer ({CONSOLE}: exit status 1): nobody could help it if it did not "
+        f"come back; try {CONSOLE} of web1 by hand, mend it, then: maintops run continue r1"
     )
     assert ended(stage) == (StageResult.FAILED, why)
     assert stage.actors["web1"].told_to_reboot == 0
@@ -106,13 +114,19 @@ def test_nothing_is_rebooted_whose_console_does_not_answer() -> None:
     assert stage.go_on().run.state is RunState.FINISHED
 
 
-def test_a_console_that_says_nothing_still_tells_how_it_ended_and_no_secret() -> None:
+@pytest.mark.parametrize(
+    ("status", "told"), [(2, f"({CONSOLE}: exit status 2)"), (None, f"({CONSOLE}: it did not end in time)")]
+)
+def test_a_console_that_does_not_answer_is_told_without_what_opens_it(status: int | None, told: str) -> None:
     stage = stage_of()
-    consoles(stage, {CONSOLE: "ask-console --password geheim"})
-    stage.commands.command = lambda *given: Commanded(7, "")  # type: ignore[method-assign]  # not a word
+    line = "ask-console --password 'geheim"
+    consoles(stage, {CONSOLE: line})
+    said = Commanded(status, f'sh: 1: Syntax error: "{line}": Unterminated quoted string')
+    stage.commands.command = lambda *given: said  # type: ignore[method-assign]  # a shell repeats the whole line
     stage.run()
-    assert f"({CONSOLE}: exit status 7, and it printed nothing)" in ended(stage)[1]
-    assert "geheim" not in ended(stage)[1]
+    assert told in ended(stage)[1]
+    assert "geheim" not in str(stage.events)
+    assert "geheim" not in str(stage.record("web1"))
 
 
 def test_where_a_console_is_required_none_is_a_reason_too() -> None:
@@ -160,6 +174,68 @@ def test_what_was_told_is_told_again_where_it_was_lost_and_never_acts_on_another
     assert stage.run().run.state is RunState.FINISHED
     assert stage.actors["web1"].told_to_reboot == 1
     assert stage.clock.slept >= 60
+
+
+@pytest.mark.parametrize(("hours", "boots"), [(1.0, 1), (4.0, 2)])
+def test_whoever_still_runs_the_old_boot_when_the_window_has_closed_is_not_rebooted(hours: float, boots: int) -> None:
+    stage = stage_of()
+    stage.plan = replace(stage.plan, window=Opening(START, START + timedelta(hours=hours)))
+    said = stage.engine._said
+
+    def cut_off(actor: Actor, check: str, text: str) -> Told:
+        if check == "CHG-203" and not stage.ask_times:  # type: ignore[attr-defined]  # below
+            actor.deaf = True  # a network that is down: the command does not arrive
+            return Told(b"")
+        return said(actor, check, text)
+
+    def comes_back(server: str, step: Step) -> StepAnswer:
+        stage.ask_times += 1  # type: ignore[attr-defined]  # below
+        stage.clock.sleep(3 * 3600)
+        stage.actors[server].deaf = False
+        return StepAnswer(server, step.id, "Otto", stage.clock(), choice="came back")
+
+    stage.ask_times = 0  # type: ignore[attr-defined]  # counted for the test alone
+    stage.ask, stage.engine._said = comes_back, cut_off  # type: ignore[method-assign]  # nobody hears it
+    stage.run()
+    actor = stage.actors["web1"]
+    assert (actor.boots, actor.told_to_reboot) == (boots, boots - 1)
+    result, why = ended(stage)
+    if boots == 1:
+        assert (result, "and is not told again outside the window" in why) == (StageResult.FAILED, True)
+    else:
+        assert result is StageResult.OK
+
+
+@pytest.mark.parametrize(("hours", "told"), [(1.0, 0), (4.0, 1)])
+def test_who_waits_beside_one_that_is_asked_about_is_not_rebooted_once_the_window_has_closed(
+    hours: float, told: int
+) -> None:
+    stage = stage_of(2, when=Reboot.ALWAYS)
+    stage.plan = replace(stage.plan, window=Opening(START, START + timedelta(hours=hours)))
+    site = Site(stage._under({}), stage._staff(1, ()), stage.brake(), ())
+    stage.store.begin(planned_event(stage._under({}), stage._staff(1, ())))
+    place = next(one for one in site.under.stages if one.name == "PT-510")
+    lost, fresh = site.work("web1"), site.work("web2")
+    boot = {"boot": stage.actors["web1"].identity, "kernel": "6.1", "uptime": 1, "at": START.isoformat()}
+    site.began(place.name, [lost], {"web1": boot})
+    site.ended(lost, place.name, StageResult.UNREACHABLE, "gone", {"told": GONE})
+    lost = site.work("web1")
+    stage.actors["web1"].deaf = True
+
+    def thinks(server: str, step: Step) -> StepAnswer:
+        stage.clock.sleep(3 * 3600)
+        stage.actors[server].deaf = False
+        stage.actors[server].boots = 2  # somebody has power-cycled it
+        stage.actors[server].booted = stage.clock.slept
+        return StepAnswer(server, step.id, "Otto", stage.clock(), choice="power-cycled")
+
+    stage.ask = thinks
+    site.staff = attended(stage._staff(1, ()))
+    reboot(site, place, [lost, fresh])
+    assert site.journey("web1").ended[place.name].result is StageResult.OK
+    assert (stage.actors["web1"].told_to_reboot, stage.actors["web2"].told_to_reboot) == (0, told)
+    why = "" if told else "stopped before PT-510: a person was asked, and the window is closed by now"
+    assert fresh.out == why
 
 
 def test_a_server_that_does_not_go_down_has_failed() -> None:

@@ -217,6 +217,20 @@ def test_with_nobody_there_it_is_waited_for_once_more() -> None:
     assert stage.cell("web1", POWER_CYCLE)[0] == "not_reached"
 
 
+def test_what_was_answered_before_the_last_wait_is_no_good_news_any_more() -> None:
+    stage = stage_of()
+    Person(stage, "power-cycled", helps=False)
+    stage.run()
+    told = "it waits for a person: maintops run continue r1 --by ENGINEER"
+    outcome, message = stage.cell("web1", POWER_CYCLE)
+    assert (outcome, message.endswith(told)) == ("not_reached", True), message
+    stage.clock.sleep(60)
+    stage.store.append(RUN, said(stage, choice="came back"))
+    stage.actors["web1"].returns = True
+    assert stage.go_on().run.state is RunState.FINISHED
+    assert stage.cell("web1", POWER_CYCLE)[0] == "ok"
+
+
 def test_an_answer_that_was_given_since_counts() -> None:
     stage = stage_of()
     stage.run()

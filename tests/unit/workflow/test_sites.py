@@ -14,6 +14,7 @@ from maintops.domain.checklists import Step
 from maintops.domain.journeys import BEFORE, END, journal
 from maintops.domain.ports import Pulse
 from maintops.domain.runs import Event, Progressed, RunEnded, RunState, StageBegan, StageEnded, StageResult, Waved
+from maintops.domain.windows import Opening
 from maintops.errors import Locked
 from maintops.workflow.changing import planned_event
 from maintops.workflow.sites import Outlook, Site
@@ -122,6 +123,52 @@ def test_whoever_sets_the_clock_back_and_whenever_the_latest_time_goes_on(
         if looked_at:
             site.now()
     assert abs(site.latest - START - timedelta(seconds=stage.clock.slept)) < timedelta(milliseconds=1)
+
+
+def test_a_clock_that_is_set_right_again_is_right() -> None:
+    stage = Stage(1)
+    site = site_of(stage)
+    stage.clock.now -= timedelta(hours=1)
+    stage.clock.sleep(60)
+    assert site.latest == stage.clock() + timedelta(hours=1)
+    stage.clock.now += timedelta(hours=1)
+    assert site.latest == stage.clock() == START + timedelta(seconds=60)
+
+
+def test_a_clock_that_trembles_does_not_run_ahead() -> None:
+    stage = Stage(1)
+    site = site_of(stage)
+    for shift in (-0.4, 0.4) * 500:
+        stage.clock.now += timedelta(seconds=shift)
+        site.now()
+    assert site.latest == START
+
+
+NIGHT = Opening(START - timedelta(hours=1), START + timedelta(hours=1))
+
+
+@pytest.mark.parametrize(
+    ("window", "hours", "emergency", "open_"),
+    [
+        (None, [1000], "", True),
+        (NIGHT, [], "", True),
+        (NIGHT, [1], "", True),
+        (NIGHT, [1.1], "", False),
+        (NIGHT, [-1.1], "", False),
+        (NIGHT, [1.1, -1], "", False),  # somebody has set the clock back into the window
+        (NIGHT, [-0.5, 0.5], "", True),
+        (NIGHT, [1.1], "late, agreed to by Otto", True),
+    ],
+)
+def test_a_window_is_open_by_the_clock_and_by_what_it_would_say(
+    window: Opening | None, hours: list[float], emergency: str, open_: bool
+) -> None:
+    stage = Stage(1, window=window, emergency=emergency)
+    site = site_of(stage)
+    for one in hours:
+        stage.clock.now += timedelta(hours=one)
+        site.now()
+    assert site.is_open() is open_
 
 
 def test_who_rests_rests_that_long_and_no_longer_than_somebody_says_stop() -> None:

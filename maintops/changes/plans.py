@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Collection
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -10,6 +12,7 @@ from maintops.changes.desks import Desk
 from maintops.domain.checklists import Checklist
 from maintops.domain.holds import Approval
 from maintops.domain.plans import ChangePlan, canonical
+from maintops.domain.runs import Owed, RunState
 from maintops.domain.wording import some
 from maintops.errors import UsageError
 
@@ -41,6 +44,7 @@ class Plans(Desk):
         listed = house.checklist(checklist)
         proposal = self._proposal(listed, limit, self._plan_id())
         self._check_content(proposal)
+        proposal = replace(proposal, middle=self._in_the_middle([one.name for one in proposal.servers]))
         earlier = earlier_durations(house.store, listed.name)
         waves = refuse(proposal, earlier)  # before the first connection
         if from_records:
@@ -52,6 +56,24 @@ class Plans(Desk):
         servers = [one for one in proposal.servers if one.name in tried]
         foreseen = foresee(proposal, servers, house.ansible, house.settings.forks, stop) if servers else ()
         return self._kept(propose(proposal, Looked(planned, foreseen), earlier))
+
+    def _in_the_middle(self, names: Collection[str], *, running: bool = True) -> tuple[str, ...]:
+        """Which of some servers runs have left in the middle, one text a run. `running`: those that are still going on
+        too, which keep others off their servers by their locks."""
+        from maintops.workflow.approving import middle_words
+
+        store, wanted = self._house.store, frozenset(names)
+        owed: dict[str, list[Owed]] = {}
+        for run, one in store.owed():
+            if one.server in wanted:
+                owed.setdefault(run, []).append(one)
+        states = {run: store.run(run).state for run in owed}
+        left_out = (RunState.FINISHED,) if running else (RunState.FINISHED, RunState.RUNNING)
+        return tuple(
+            middle_words(run, found, states[run] is RunState.RUNNING)
+            for run, found in owed.items()
+            if states[run] not in left_out
+        )
 
     def _kept(self, plan: ChangePlan) -> ChangePlan:
         """A plan is found by its hash from now on, by everybody who shares the database."""
@@ -79,7 +101,13 @@ class Plans(Desk):
 
         if path.exists() or not _HASH.fullmatch(str(path)):
             return read_plan(path)
-        return parse_kept(self._house.store.evidence(str(path)), str(path))
+        try:
+            kept = self._house.store.evidence(str(path))
+        except UsageError as why:
+            raise UsageError(
+                f"{path} is neither a file nor how one plan's hash in the database begins: {why}"
+            ) from None
+        return parse_kept(kept, str(path))
 
     def approve(self, path: Path, note: str = "") -> tuple[ChangePlan, Approval]:
         """Approves the plan in a file in the name of `by`."""

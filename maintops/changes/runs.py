@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -23,8 +25,8 @@ class Runs(Rollbacks):
 
     def run(self, path: Path, extras: Extras) -> RunResult:
         """Carries the plan in a file out. Raises UsageError for a plan that is not approved, unknown to the database,
-        changed, expired or carried out already, NotNow outside its window or while changes are held, Locked where
-        another run is at work."""
+        changed, expired or carried out already, NotNow outside its window, while changes are held, or where another
+        run has left one of its servers in the middle, Locked where another run is at work."""
         from maintops.workflow.changing import carry_out_change
 
         plan = self.find(path)
@@ -35,9 +37,11 @@ class Runs(Rollbacks):
         self._refuse_unapproved(plan, listed.change, extras)
         self._refuse_unknown(plan)
         proposal = self._refuse_stale(plan, listed)
+        self._refuse_middle(plan, extras)
         emergency = self._in_time(plan, listed.change, extras)
         self._house.store.keep_evidence(canonical(plan))
-        under = self._undertaking(run, plan, proposal, emergency)
+        approved = self._approved(plan, listed.change, self._house.clock())
+        under = replace(self._undertaking(run, plan, proposal, emergency), approved=approved)
         return carry_out_change(under, self._staff(extras), self._brakes(extras))
 
     def _refuse_again(self, run: str, plan: ChangePlan) -> None:
@@ -70,6 +74,20 @@ class Runs(Rollbacks):
         why = refusal(plan, approvals, policy, house.settings.approver, house.clock())
         if why and not extras.emergency:
             raise UsageError(f"{why} (in an emergency: --emergency REASON)")
+
+    def _approved(self, plan: ChangePlan, policy: ChangePolicy, at: datetime) -> str:
+        """Who approved a plan by an approval that holds at a time, for the record."""
+        from maintops.workflow.approving import approval_words
+
+        house = self._house
+        return approval_words(plan, house.store.approvals(plan_hash(plan)), policy, house.settings.approver, at)
+
+    def _refuse_middle(self, plan: ChangePlan, extras: Extras) -> None:
+        """What a run owes to a server is paid by itself, or given up, before another plan begins on it: what was paid
+        behind its back it would pay once more, in the middle of something else."""
+        told = () if extras.emergency else self._in_the_middle(plan.names, running=False)
+        if told:
+            raise NotNow("\n".join(told) + " (in an emergency: --emergency REASON)")
 
     def _refuse_unknown(self, plan: ChangePlan) -> None:
         """Whoever changes a plan's file can compute its hash anew. Where no approval binds it, the database does: it
@@ -119,7 +137,9 @@ class Runs(Rollbacks):
                 self._refuse_unapproved(plan, listed.change, extras)
             proposal = self._refuse_stale(plan, listed)
             emergency = extras.emergency if over else self._in_time(plan, listed.change, extras)
-            under = self._undertaking(run.id, plan, proposal, emergency)
+            at = run.planned.at if over else self._house.clock()  # what is over was done under what held then
+            approved = self._approved(plan, listed.change, at)
+            under = replace(self._undertaking(run.id, plan, proposal, emergency), approved=approved)
         result = resume_change(under, self._staff(extras), self._brakes(extras), run)
         self._settle_original(plan, result.run)
         return result

@@ -165,7 +165,7 @@ def obligations(
     ]
     show_table(format, rows, ("server", "duty", "run", "since"), "nothing is owed")
     if rows and not settle:
-        say("pay it: maintops obligations --settle")
+        say("go on with the run: maintops run continue RUN; or give it up: maintops obligations --settle -l SERVER")
     chosen.close()
     return 2 if rows else 0
 

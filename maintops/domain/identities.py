@@ -17,6 +17,11 @@ class Identity:
     def __str__(self) -> str:
         return f"{self.name} ({self.login}, as claimed)"
 
+    @property
+    def is_claimed(self) -> bool:
+        """Whether somebody claimed a name: without one it is the login's."""
+        return _bare(self.name) != _bare(self.login.partition("@")[0])
+
     def is_another(self, other: Identity, *, by_login: bool = False) -> bool:
         """Whether two are different persons, as far as claims tell: their names differ in more than case, blanks and
         the way in which letters are written; `by_login`: their logins do too. Who claims no name is nobody else."""

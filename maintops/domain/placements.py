@@ -104,7 +104,10 @@ def fleet(servers: Sequence[Server]) -> Fleet:
         resolved = [name for need in one.needs for name in _resolved(one.server, need, known, inside)]
         if one.carrier:
             if one.carrier not in known:
-                raise UsageError(f"server {one.server}: {CARRIER} names {one.carrier!r}, which the inventory has not")
+                raise UsageError(
+                    f"server {one.server}: {CARRIER} names {one.carrier!r}, which the inventory has not: "
+                    f"write it there, or take {CARRIER} away"
+                )
             guests.setdefault(one.carrier, []).append(one.server)
             resolved.append(one.carrier)
         if resolved:

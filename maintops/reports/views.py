@@ -139,7 +139,7 @@ def page(
         "title": _line(run.planned.title, _NAME),
         "about": _about_run(run, journal),
         "state": run.state.value,
-        "reason": _line(run.reason, _MESSAGE),
+        "reason": _line(run.reason.removeprefix(f"{run.state.value}: "), _MESSAGE),
         "now": moment(now),
         "planned": len(whole),
         "results": sum(counts.values()),

@@ -15,6 +15,9 @@ from maintops.runners.ansible_plays import BEGIN, END, secret_values
 LONGEST_SENTENCE = 200
 """Characters of what a stranger said that are worth reading."""
 
+LONGEST_END = 600
+"""Characters of the last lines of a program that failed."""
+
 _ARMOUR = re.compile(r"[A-Za-z0-9+/]+={0,2}")
 _LISTED = re.compile(r"\\([0-7]{3}|[\\abfnrtv])")
 _LETTERS = {"\\": "\\", "a": "\a", "b": "\b", "f": "\f", "n": "\n", "r": "\r", "t": "\t", "v": "\v"}
@@ -83,10 +86,35 @@ def read_failure(result: Mapping[str, Any], script: Script | None, server: Serve
     silent = (
         f"exit status {readable(str(result['rc']))}, without a word" if "rc" in result else "Ansible gives no reason"
     )
-    why = sentence(said) or silent
+    why = (program_words(result, server) if script is None else "") or sentence(said) or silent
     if script is not None and "rc" in result:
         why = f"{_BECOME_REFUSED if script.become else 'the server does not run the script'}: {why}"
     return Failure(FailureKind.UNREACHABLE, why)
+
+
+def program_words(result: Mapping[str, Any], server: Server) -> str:
+    """What the program of a failed task said on the server, on one line and without the server's secrets: its first
+    line, as that is where most say why, and as many whole last lines as 600 characters hold; "" where there was no
+    program or it said nothing. Standard output counts only where standard error is empty."""
+    if "rc" not in result:
+        return ""
+    secrets = secret_values(server)
+    streams = (str(result.get(name) or "") for name in ("stderr", "module_stderr", "stdout", "module_stdout"))
+    # a terminal makes CRLF of the line ends within a secret; nothing is cut before all are hidden
+    words = hide(hide(next(filter(str.strip, streams), ""), secrets).replace("\r\n", "\n"), secrets)
+    lines = [line for line in map(readable, words.splitlines()) if not _NOISE.match(line)]
+    told = str(result.get("msg") or "")
+    first = "" if told == "non-zero return code" else sentence(hide(told, secrets))
+    return _ends([first, *lines] if first and first not in lines else lines) if lines else ""
+
+
+def _ends(lines: Sequence[str]) -> str:
+    """The first line and the last ones. A line that ends with a colon goes on in the next one."""
+    start, room = len(lines), LONGEST_END
+    while start > 1 and (room := room - len(lines[start - 1]) - len("; ")) >= 0:
+        start -= 1
+    parts = [lines[0], *(["..."] if start > 1 else []), *lines[start:]]
+    return "".join(part + (" " if part.endswith(":") else "; ") for part in parts[:-1]) + parts[-1]
 
 
 def is_passing(failure: Failure) -> bool:

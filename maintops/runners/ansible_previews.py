@@ -11,7 +11,7 @@ from typing import Any
 
 from maintops.domain.ports import Content, Failure, FailureKind, Preview, Previewed
 from maintops.domain.servers import Server
-from maintops.runners.ansible_answers import complaint, hide, read_failure, readable
+from maintops.runners.ansible_answers import complaint, hide, program_words, read_failure, readable
 from maintops.runners.ansible_plays import has_vaulted, secret_values
 from maintops.runners.supervisor import PREFIX
 
@@ -194,8 +194,11 @@ def _read_failed(told: Mapping[str, Any], server: Server) -> Previewed:
     if "censored" in result:
         return Previewed(_name(told), status, message=f"{_place(told)}{_HIDDEN}")
     failed = [item for item in _items(result) if item.get("failed")]
-    why = read_failure(failed[0] if failed else result, None, server).why
-    return Previewed(_name(told), status, _diff_text(result, server), f"{_place(told)}{why}")
+    reason = failed[0] if failed else result
+    # a program on the server that says why has no fault of the playbook's to tell of
+    place = "" if program_words(reason, server) else _place(told)
+    why = read_failure(reason, None, server).why
+    return Previewed(_name(told), status, _diff_text(result, server), f"{place}{why}")
 
 
 def _read_skipped(told: Mapping[str, Any], server: Server) -> Previewed:

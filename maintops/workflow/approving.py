@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shlex
 from collections.abc import Iterator, Mapping, Sequence
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 
 from maintops.domain.bindings import binding
 from maintops.domain.changes import Approval as Policy
@@ -12,12 +12,16 @@ from maintops.domain.changes import ChangePolicy, Late
 from maintops.domain.holds import Approval
 from maintops.domain.identities import Identity
 from maintops.domain.plans import ChangePlan, plan_hash
+from maintops.domain.runs import Owed
 from maintops.domain.windows import fits, opening_words
+from maintops.domain.wording import some
 from maintops.errors import NotNow, UsageError
 from maintops.workflow.proposing import Proposal, frame, own_values, planned_steps
 
 ANYONE, OTHER_NAME, OTHER_LOGIN = "anyone", "other-name", "other-login"
 """Who may approve a plan: anybody, somebody of another name than its author's, or of another login as well."""
+
+_NAMED = 5
 
 
 def anew(plan: ChangePlan) -> str:
@@ -33,6 +37,11 @@ def approval_of(plan: ChangePlan, by: Identity, policy: ChangePolicy, who: str, 
         raise UsageError(
             f"the plan {plan.id} was made by {plan.author}; {why} must approve it, and this is {by} (setting: approver)"
         )
+    if who != ANYONE and by.login == plan.author.login and not by.is_claimed:
+        raise UsageError(
+            f"the plan {plan.id} was made by {plan.author}, under this very login: say who approves it "
+            f"(maintops approve PLAN --by NAME)"
+        )
     return Approval(plan_hash(plan), by, now, now + timedelta(hours=policy.approval_hours), note)
 
 
@@ -47,18 +56,58 @@ def refusal(
         until = plan.created + timedelta(hours=policy.approval_hours)
         too_old = f"the plan {plan.id} is too old: it held until {until:%Y-%m-%d %H:%M} UTC; {anew(plan)}"
         return too_old if now >= until else None
-    mine = [one for one in approvals if one.plan == plan_hash(plan)]
+    mine = _bound(plan, approvals)
     if not mine:
         return f"nobody has approved the plan {plan.id}: maintops approve FILE --by SOMEBODY-ELSE"
-    good = [one for one in mine if who == ANYONE or one.by.is_another(plan.author, by_login=who == OTHER_LOGIN)]
-    if not good:
+    newest = _counting(plan, approvals, who)
+    if newest is None:
         told = f"the plan {plan.id} was approved by its author only ({plan.author}); somebody else must do it: "
         return f"{told}maintops approve FILE --by SOMEBODY-ELSE"
-    newest = max(good, key=lambda one: one.expires)
     if now >= newest.expires:
         told = f"the approval of the plan {plan.id} by {newest.by} expired at {newest.expires:%Y-%m-%d %H:%M} UTC"
         return f"{told}; approve it once more: maintops approve FILE --by SOMEBODY-ELSE"
     return None
+
+
+def _bound(plan: ChangePlan, approvals: Sequence[Approval]) -> list[Approval]:
+    digest = plan_hash(plan)
+    return [one for one in approvals if one.plan == digest]
+
+
+def _counting(plan: ChangePlan, approvals: Sequence[Approval], who: str) -> Approval | None:
+    """The approval that counts: of those by somebody who may approve the plan, the one that holds longest."""
+    by_login = who == OTHER_LOGIN
+    good = [
+        one for one in _bound(plan, approvals) if who == ANYONE or one.by.is_another(plan.author, by_login=by_login)
+    ]
+    return max(good, key=lambda one: one.expires, default=None)
+
+
+def approval_words(
+    plan: ChangePlan, approvals: Sequence[Approval], policy: ChangePolicy, who: str, now: datetime
+) -> str:
+    """Who approved a plan, and when, as it stands on record; empty where nobody did whose approval holds at `now`."""
+    if refusal(plan, approvals, policy, who, now) is not None:
+        return ""
+    found = _counting(plan, approvals, who)
+    if policy.approval is Policy.STANDARD or found is None:
+        return f"plan {plan.id}: a standard change, approved beforehand"
+    return f"plan {plan.id} approved by {found.by} at {found.at.astimezone(UTC):%Y-%m-%d %H:%M} UTC"
+
+
+def middle_words(run: str, owed: Sequence[Owed], running: bool) -> str:
+    """That a run has left servers in the middle (`owed` is what it owes to them), and what is to be done first;
+    `running`: it is still at it."""
+    names = list(dict.fromkeys(one.server for one in owed))
+    duties = ", ".join(dict.fromkeys(one.duty for one in owed))
+    told = f"{some(names)} {'is' if len(names) == 1 else 'are'} still in the middle of the run {run} ({duties} owed)"
+    if running:
+        return f"{told}, which is going on: wait for its end (maintops runs {run} --watch)"
+    which = " ".join(f"-l {shlex.quote(name)}" for name in names) if len(names) <= _NAMED else "-l SERVER"
+    return (
+        f"{told}: go on with that one first (maintops run continue {run}), or give it up "
+        f"(maintops obligations --settle {which})"
+    )
 
 
 def changed_since(plan: ChangePlan, proposal: Proposal) -> list[str]:

@@ -13,7 +13,7 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 
-from maintops.domain.journeys import AFTER, BEFORE, DUTIES, SOAKED
+from maintops.domain.journeys import AFTER, BEFORE, DUTIES, SOAKED, journal
 from maintops.domain.outcomes import BIT_FINDINGS, FailOn, exit_code
 from maintops.domain.plans import plan_hash
 from maintops.domain.ports import Store, tell
@@ -162,7 +162,11 @@ def _go(site: Site, planned: RunPlanned, answered: Sequence[ServerAnswered] = ()
 
 
 def _open(site: Site) -> None:
-    """What is on record before anything is done: an emergency, and what has nothing to undo on a server."""
+    """What is on record before anything is done: who approved it, an emergency, and what has nothing to undo on a
+    server."""
+    approved = site.under.approved
+    if approved and approved not in journal(site.crew.store.events(site.under.run)).remarks:
+        site.write(Remarked(approved, site.now()))
     if site.under.emergency:
         site.write(Remarked(f"EMERGENCY, by {site.under.engineer}: {site.under.emergency}", site.now()))
     told = "it was not done: there is nothing to undo"
@@ -322,7 +326,7 @@ def _batch(site: Site, works: Sequence[Work], progress: Progress) -> str:
     gone = [
         one.message for work in works for one in site.journey(work).ended.values() if one.facts.get("told") == "gone"
     ]
-    why = why or _left_by_the_window(site, works)
+    why = why or site.brakes.reason() or _left_by_the_window(site, works)  # who is stopped at once has not failed
     return f"held: {gone[0]}" if gone else f"held: {why}" if why else ""
 
 

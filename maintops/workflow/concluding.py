@@ -102,14 +102,16 @@ def _keep(site: Site, work: Work, journey: Journey, why: str) -> ServiceRecord:
         return replace(verdict, record=replace(verdict.record, cells=with_outcomes(verdict.record.cells, outcomes)))
 
     # there is an earlier part where this run was gone on with, or looked once more
-    return keep_part(site.crew.store, replace(draft(site, work), notes=_notes(journey)), judge, site.now()).record
+    return keep_part(
+        site.crew.store, replace(draft(site, work), notes=_notes(journey, site.under.approved)), judge, site.now()
+    ).record
 
 
-def _notes(journey: Journey) -> tuple[str, ...]:
+def _notes(journey: Journey, approved: str) -> tuple[str, ...]:
     owed = f"still owed: {', '.join(journey.owed)} (maintops obligations)" if journey.owed else ""
     mid = f"in the middle of {stage_words(journey.mid)}" if journey.mid else ""
     unwell = journey.unwell.message if journey.unwell is not None else ""
-    return tuple(one for one in (mid, owed, unwell) if one)
+    return tuple(one for one in (mid, owed, unwell, approved) if one)
 
 
 def _readings(

@@ -36,7 +36,8 @@ PENDING = "pending-updates"
 class Proposal:
     """What a plan is made of. `everyone` are all servers of the inventory, `protected` maps those that maintops itself
     needs (the controller, its database, bastions) to the reason. `content` are the digests of what the steps do.
-    `forks` is how many servers are changed at once at most (0: as many as the failure budget lets)."""
+    `forks` is how many servers are changed at once at most (0: as many as the failure budget lets). `middle` says which
+    of the servers another run has left in the middle."""
 
     id: str
     checklist: Checklist
@@ -49,6 +50,7 @@ class Proposal:
     inventory: tuple[str, ...] = ()
     limit: str = ""
     forks: int = 0
+    middle: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -229,6 +231,7 @@ def _untried(packages: Packages, waves: Waves, servers: Sequence[PlannedChange])
 
 def _notes(proposal: Proposal, window: Opening | None, seconds: float) -> Iterator[str]:
     policy = proposal.checklist.change
+    yield from (f"{one}." for one in proposal.middle)
     if policy.packages is Packages.LATEST:
         yield "packages: latest. The last wave may get other versions than the canary."
     rebooting = [one for one in proposal.checklist.changes if one.reboot is not None]

@@ -87,7 +87,7 @@ class Undertaking:
     """What is to be carried out: a plan, with the checklist and the servers that it was made of. `engines` says for
     each server of the inventory which engine asks it; `everyone` are all servers of the inventory by name. What takes
     a run back knows the package versions of `before` (None: not installed), and the steps that have nothing to undo
-    (`skipped`)."""
+    (`skipped`). `approved` says who approved the plan, or that it need not be (empty: nobody)."""
 
     run: str
     plan: ChangePlan
@@ -99,6 +99,7 @@ class Undertaking:
     forks: int = 20
     engineer: str | None = None
     emergency: str = ""
+    approved: str = ""
     before: Mapping[str, Mapping[str, str | None]] = field(default_factory=dict)
     skipped: Mapping[str, frozenset[str]] = field(default_factory=dict)
 

@@ -107,9 +107,12 @@ def some(names: Iterable[object]) -> str:
     return ", ".join(found[:MOST_NAMES]) + more
 
 
+_remarks: list[str] = []
+
+
 def remark(text: str) -> None:
-    """Tells people something beside what was changed."""
-    sys.stderr.write(f"{text}\n")
+    """Tells people something beside what was changed, at the end: where it fails, the reason comes first."""
+    _remarks.append(text)
 
 
 # --- what is asked ----------------------------------------------------------------------------------------------------
@@ -249,20 +252,26 @@ def _mb(size: int) -> str:
 
 def answer(verbs: Mapping[str, Callable[[Mapping[str, Any]], None]]) -> int:
     """Does what the request on standard input asks for; returns the exit status."""
+    status, why = _outcome(verbs)
+    reason, _, end = why.partition("\n")
+    sys.stderr.writelines(f"{text}\n" for text in (reason, *_remarks, end.rstrip("\n")) if text)
+    return status
+
+
+def _outcome(verbs: Mapping[str, Callable[[Mapping[str, Any]], None]]) -> tuple[int, str]:
+    """The exit status, and the reason where it fails, with the last words of the package manager below."""
     try:
         _must_be_root()
         request = json.load(sys.stdin)
         verbs[request["verb"]](checked(request))
     except Refused as refused:
-        sys.stderr.write(f"refused, nothing was installed or removed: {refused}\n")
-        return REFUSED
+        return REFUSED, f"refused, nothing was installed or removed: {refused}"
     except Failed as failed:
-        sys.stderr.write(f"{failed}\n")
-        return FAILED
+        return FAILED, str(failed)
     except Exception as error:  # the first line is what people are shown
-        sys.stderr.write(f"the playbook's program broke ({error!r}); look what is installed\n{traceback.format_exc()}")
-        return BROKEN
-    return 0
+        why = f"the playbook's program broke ({error!r}); look what is installed\n{traceback.format_exc()}"
+        return BROKEN, why
+    return 0, ""
 
 
 def _must_be_root() -> None:

@@ -149,7 +149,7 @@ def test_a_plan_is_found_by_its_hash_where_its_file_cannot_be_read(office: Offic
     ended = office.approve(found[:12])
     assert ended.code == 0, ended.stderr
     assert "is approved by ben" in ended.stderr
-    refused(office.approve("0" * 12), "evidence")
+    refused(office.approve("0" * 12), "000000000000 is neither a file nor how one plan.s hash in the database begins")
 
 
 def test_what_nobody_approved_is_not_run(planned: Office) -> None:

@@ -275,7 +275,8 @@ def test_what_a_host_left_half_done_is_gone_on_with_at_another_one(
         assert sum(isinstance(one, StageBegan) for one in change.events()) == begins
     assert change.counted() == ONCE
     assert (change.drained, change.debts()) == ([], [])
-    (remark,) = change.journal.remarks
+    approved, remark = change.journal.remarks  # gone on with by the same approval: it is told once
+    assert approved.endswith(": a standard change, approved beforehand")
     assert remark.startswith(
         f"the process {running.pid} on alpha broke off (declared dead by ben (root@beta, as claimed)"
     )

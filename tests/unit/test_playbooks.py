@@ -154,6 +154,20 @@ def test_a_program_that_breaks_does_not_pass_for_one_that_refuses(
     assert capsys.readouterr().err.startswith("the playbook's program broke (KeyError('nosuch'))")
 
 
+def test_the_reason_comes_before_remarks_and_last_words(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def update(request: Any) -> None:
+        fresh.remark("kept back: other")
+        raise fresh.Failed("not set up: broken\nis in the way")
+
+    fresh = program("apt")
+    monkeypatch.setattr(fresh.os, "geteuid", lambda: 0)
+    monkeypatch.setattr(fresh.sys, "stdin", io.StringIO(json.dumps(ASKED)))
+    assert fresh.answer({ASKED["verb"]: update}) == fresh.FAILED
+    assert capsys.readouterr().err == "not set up: broken\nkept back: other\nis in the way\n"
+
+
 # --- waiting and room -------------------------------------------------------------------------------------------------
 
 
@@ -457,11 +471,12 @@ def test_a_version_of_before_may_carry_its_architecture(given: str, told: str | 
     assert DNF.read_before(given, told) == read
 
 
-def test_of_kernels_none_comes_back_and_none_goes(capsys: pytest.CaptureFixture[str]) -> None:
+def test_of_kernels_none_comes_back_and_none_goes() -> None:
+    DNF._remarks.clear()
     known = {"kernel-core": {"5.1-1": "x86_64", "5.2-1": "x86_64"}, "new": {"1-1": "x86_64"}}
     before = {"kernel-core-5.2-1": None, "kernel-core-4.0-1": "0:4.0-1.x86_64", "new": None, "nosuch-1-1": None}
     assert DNF.plan_rollback({**ASKED, "before": before}, known) == (DNF.Plan((), ()), ["new"])
-    assert capsys.readouterr().err.count("of these several versions may be there: kernel-core-") == 2
+    assert "".join(DNF._remarks).count("of these several versions may be there: kernel-core-") == 2
 
 
 @given(st.lists(st.sampled_from([*TABLE.splitlines(), *SIMULATED.splitlines(), "", " ", "Removing:"]), max_size=12))

@@ -191,6 +191,26 @@ def test_a_run_whose_plan_the_database_does_not_keep_as_it_was_is_not_gone_on_wi
         Changes(SimpleNamespace(store=store))._kept_plan(bench.runs[0])  # type: ignore[arg-type]  # of a house only this
 
 
+def test_who_approved_it_is_on_record_once_and_in_every_servers_record(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("MAINTOPS_APPROVER", "other-name")
+    (bench.folder / "fix.yml").write_text(CHECKLIST.replace("  approval: standard\n", ""))
+    plan = bench.plan()
+    assert bench.maintops("approve", plan, "--by", "ben")[0] == 0
+    bench.stage.actors["web1"].breaks = "no space"
+    assert bench.run("--plan", plan)[0] == 2
+    bench.stage.actors["web1"].breaks = ""
+    assert bench.run("continue")[0] == 0
+    (run,) = bench.runs
+    store = open_store(f"sqlite:///{bench.folder / 'records.sqlite'}")
+    (approval,) = store.approvals(run.planned.plan)
+    told = f"plan p{run.id[1:]} approved by ben ({approval.by.login}, as claimed) at {approval.at:%Y-%m-%d %H:%M} UTC"
+    assert bench.journal(run).remarks == (told,)
+    noted = {(one.server, told in one.notes) for one in store.records(run=run.id)}
+    assert noted == {("web1", True), ("web2", True)}
+
+
 # --- what the database knows, and what the clock says ----------------------------------------------------------------
 
 
@@ -251,7 +271,11 @@ def test_where_only_the_look_after_the_soak_is_left_neither_window_nor_approval_
     assert bench.run("continue")[0] == 75
     assert bench.maintops("hold", "--lift")[0] == 0
     code, told = bench.run("continue")
-    assert (code, bench.runs[0].state, bench.journal(run).remarks) == (0, RunState.FINISHED, ()), told
+    assert (code, bench.runs[0].state) == (0, RunState.FINISHED), told
+    (approved,) = bench.journal(run).remarks
+    assert approved == f"plan p{run.id[1:]}: a standard change, approved beforehand"
+    records = open_store(f"sqlite:///{bench.folder / 'records.sqlite'}").records(run=run.id)
+    assert [one.id for one in records if approved not in one.notes] == []  # the last look is part of what was approved
     assert [actor.patched for actor in bench.stage.actors.values()] == [1, 1]
 
 
@@ -371,7 +395,7 @@ def test_a_debt_is_paid_by_its_command_and_stays_where_that_fails(bench: Bench) 
     bench.stage.commands.refuses.add("undrain web1")
     bench.run("--plan", bench.plan())
     code, told = bench.maintops("obligations")
-    assert (code, "pay it: maintops obligations --settle" in told) == (2, True)
+    assert (code, "give it up: maintops obligations --settle -l SERVER" in told) == (2, True)
     code, told = bench.maintops("obligations", "--settle", "--by", "ann")
     assert (code, "not paid: exit status 1: it says no" in told) == (2, True)
     bench.stage.commands.refuses.clear()
@@ -390,6 +414,53 @@ def test_a_server_that_another_run_is_changing_is_not_put_back_into_service(benc
     code, told = bench.maintops("obligations", "--settle", "--by", "ann")
     assert (code, "not paid: the run r9 is changing web1 now" in told) == (2, True)
     assert bench.stage.actors["web1"].drained
+
+
+@pytest.mark.parametrize("way", ["settled", "emergency"])
+def test_another_plan_does_not_begin_on_a_server_in_the_middle_of_a_run(bench: Bench, way: str) -> None:
+    bench.stage.actors["web1"].breaks = "no space"
+    bench.run("--plan", bench.plan())
+    bench.stage.actors["web1"].breaks = ""
+    first = bench.runs[0].id
+    later(bench)
+    words = (
+        f"web1 is still in the middle of the run {first} (undrain owed): go on with that one first "
+        f"(maintops run continue {first}), or give it up (maintops obligations --settle -l web1)"
+    )
+    assert json.loads((bench.folder / bench.plan()).read_text())["plan"]["notes"][0] == f"{words}."
+    code, told = bench.run("--plan", "a.plan")
+    assert (code, words in told, len(bench.runs)) == (75, True, 1), told
+    assert [actor.patched for actor in bench.stage.actors.values()] == [0, 0]
+    more = ("--emergency", "a hole") if way == "emergency" else ()
+    if way == "settled":
+        assert bench.maintops("obligations", "--settle", "-l", "web1", "--by", "ann")[0] == 0
+    code, told = bench.run("--plan", "a.plan", *more)
+    assert (code, [actor.patched for actor in bench.stage.actors.values()]) == (0, [1, 1]), told
+
+
+def test_a_plan_of_other_servers_than_those_in_the_middle_of_a_run_begins(bench: Bench) -> None:
+    bench.stage.actors["web1"].breaks = "no space"
+    bench.run("--plan", bench.plan())
+    later(bench)
+    bench.maintops("plan", "./fix.yml", "--from-records", "--by", "ann", "-l", "web2", "-o", "b.plan")
+    notes = json.loads((bench.folder / "b.plan").read_text())["plan"]["notes"]
+    assert [one for one in notes if "in the middle" in one] == []
+    code, told = bench.run("--plan", "b.plan")
+    assert (code, bench.stage.actors["web2"].patched) == (0, 1), told
+
+
+def test_a_run_that_is_going_on_is_waited_for_and_its_locks_keep_others_off(bench: Bench) -> None:
+    bench.run("--plan", bench.plan())
+    later(bench)
+    store = open_store(f"sqlite:///{bench.folder / 'records.sqlite'}")
+    alive = replace(OWNER, host="elsewhere", machine="another")  # nobody here can tell whether it is dead
+    store.begin(replace(bench.runs[0].planned, run="r9", owner=alive))
+    store.append("r9", Owed("web1", "undrain", "undrain", "controller", 9.0, bench.stage.clock()))
+    notes = json.loads((bench.folder / bench.plan()).read_text())["plan"]["notes"]
+    told = "web1 is still in the middle of the run r9 (undrain owed), which is going on: wait for its end"
+    assert notes[0] == f"{told} (maintops runs r9 --watch)."
+    code, told = bench.run("--plan", "a.plan")
+    assert (code, "r9" in told, "in the middle" in told) == (75, True, False), told
 
 
 # --- answers ----------------------------------------------------------------------------------------------------------

@@ -43,3 +43,8 @@ def test_nobody_is_another_than_oneself_and_two_agree_about_it(mine: str, theirs
     assert not one.is_another(Identity("b@ctl", mine), by_login=by_login)
     if mine.strip() and theirs.strip():
         assert one.is_another(other, by_login=by_login) == other.is_another(one, by_login=by_login)
+
+
+def test_who_claims_no_name_has_the_logins() -> None:
+    assert not Identity("root@ctl", "root").is_claimed
+    assert Identity("root@ctl", "Ben").is_claimed

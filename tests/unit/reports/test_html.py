@@ -206,6 +206,13 @@ def test_a_run_that_is_not_finished_says_so_first(state: RunState) -> None:
     assert "Record none" in text
 
 
+def test_why_a_run_was_held_is_one_sentence_before_the_next() -> None:
+    one = record("web1", [cell("A-1")])
+    held = replace(run_of([one], state=RunState.HELD, unanswered=["web2"], checks=["A-1"]), reason="held: it is late")
+    text = " ".join(Page(report(held, [one])).text.split())
+    assert "This run is held: it is late. Not every server has its result." in text
+
+
 def test_a_calm_run_says_that_nothing_was_found() -> None:
     one = record("web1", [cell("A-1")])
     html = report(run_of([one]), [one])

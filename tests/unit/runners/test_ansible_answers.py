@@ -11,7 +11,15 @@ from hypothesis import strategies as st
 
 from maintops.domain.ports import Failure, FailureKind, Reply, Script
 from maintops.domain.servers import Server
-from maintops.runners.ansible_answers import complaint, is_passing, read_failure, read_reply, readable, sentence
+from maintops.runners.ansible_answers import (
+    complaint,
+    is_passing,
+    program_words,
+    read_failure,
+    read_reply,
+    readable,
+    sentence,
+)
 from maintops.runners.ansible_plays import BEGIN, END
 
 SERVER = Server("s", variables={"ansible_become_password": "hunter22"})
@@ -215,6 +223,43 @@ def test_any_result_gives_one_clean_sentence(result: dict[str, Any]) -> None:
     assert why
     assert why.isprintable()
     assert len(why) <= 300
+
+
+def words(stderr: str, **more: Any) -> str:
+    return program_words({"rc": 1, "msg": "non-zero return code", "stderr": stderr, **more}, SERVER)
+
+
+def test_of_a_program_s_many_words_the_first_line_and_the_last_ones_are_told() -> None:
+    told = words("\n".join(f"line {number:03}" for number in range(200)))
+    assert told.startswith("line 000; ...; line 1")
+    assert told.endswith("; line 198; line 199")
+    assert len(told) <= len("line 000; ...; ") + 600
+    assert words("one\n\ntwo\n") == "one; two"
+
+
+def test_words_of_a_program_come_from_where_it_complains() -> None:
+    assert words("no", stdout="much") == "no"
+    assert words(" \n", stdout="much") == "much"
+    assert words("E: no", msg="'apt-get' failed: no\nOrigin: /p:1:2\n1 password: x") == "'apt-get' failed: no; E: no"
+    assert program_words({"msg": "no program", "stderr": "x"}, SERVER) == ""
+
+
+def test_secrets_are_in_no_program_s_words_not_even_in_part() -> None:
+    for pad in range(0, 800, 7):
+        assert "hunter" not in words("first\n" + "x" * pad + "hunter22" * 30)
+
+
+def test_a_secret_of_many_lines_is_hidden_through_a_terminal_too() -> None:
+    server = Server("s", variables={"ansible_ssh_private_key": "-- begin --\nhunter22hunter22\n-- end --\n"})
+    for told in ("-- begin --\nhunter22hunter22\n-- end --\n", "-- begin --\r\nhunter22hunter22\r\n-- end --\r\n"):
+        assert "hunter" not in program_words({"rc": 1, "stdout": f"no: {told}"}, server)
+
+
+@given(st.text(), st.text())
+def test_a_program_s_words_fit_any_screen(stderr: str, stdout: str) -> None:
+    told = words(stderr, stdout=stdout)
+    assert told == "" or told.isprintable()
+    assert len(told) <= 810
 
 
 @given(st.text())

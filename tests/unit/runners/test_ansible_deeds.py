@@ -36,8 +36,8 @@ def ok(server: str = "x") -> list[dict[str, Any]]:
     return [start(server), event("runner_on_ok", server, {"changed": True})]
 
 
-def failed(server: str = "x", **more: Any) -> list[dict[str, Any]]:
-    return [start(server), event("runner_on_failed", server, {"msg": "no such package"}, **more)]
+def failed(server: str = "x", result: Any = None, **more: Any) -> list[dict[str, Any]]:
+    return [start(server), event("runner_on_failed", server, result or {"msg": "no such package"}, **more)]
 
 
 def lost(server: str = "x", said: str = "ssh: connect to host x: Connection refused") -> list[dict[str, Any]]:
@@ -96,6 +96,29 @@ def test_a_failed_task_gives_its_name_place_and_reason() -> None:
 def test_of_a_task_that_we_wrote_down_no_place_is_told() -> None:
     path = "/dev/shm/maintops-1a2b/play.json:1"
     assert why(*failed(task_path=path), *recap("x")).why == "no such package (task: install)"
+
+
+DPKG = """not set up: broken (apt-get ended with status 100)
+Setting up broken (2.0) ...
+broken cannot be set up: /etc/\x1b[1mkeeps-it is in the way
+dpkg: error processing package broken (--configure):
+ installed broken package post-installation script subprocess returned error exit status 1
+"""
+
+
+def test_a_program_that_fails_tells_itself_why_to_its_last_words() -> None:
+    result = {"rc": 2, "msg": "non-zero return code", "stdout": "other 1 -> 2", "stderr": DPKG}
+    assert why(*failed(result=result), *recap("x")).why == (
+        "not set up: broken (apt-get ended with status 100); Setting up broken (2.0) ...; "
+        "broken cannot be set up: /etc/ [1mkeeps-it is in the way; "
+        "dpkg: error processing package broken (--configure): "
+        "installed broken package post-installation script subprocess returned error exit status 1 (task: install)"
+    )
+
+
+def test_a_program_that_says_nothing_fails_at_its_place() -> None:
+    silent = {"rc": 2, "msg": "non-zero return code", "stdout": "", "stderr": "\n"}
+    assert why(*failed(result=silent), *recap("x")).why == f"{PATH}: exit status 2, without a word (task: install)"
 
 
 def test_a_failure_that_nobody_heard_of_is_one() -> None:

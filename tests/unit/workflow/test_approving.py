@@ -14,6 +14,7 @@ from maintops.domain.changes import Approval as Policy
 from maintops.domain.holds import Approval
 from maintops.domain.identities import Identity
 from maintops.domain.plans import ChangePlan, PlannedChange, plan_hash
+from maintops.domain.runs import Owed
 from maintops.domain.servers import Server
 from maintops.domain.windows import Opening, WindowRule, Windows
 from maintops.errors import NotNow, UsageError
@@ -23,8 +24,10 @@ from maintops.workflow.approving import (
     OTHER_NAME,
     anew,
     approval_of,
+    approval_words,
     changed_since,
     check_window,
+    middle_words,
     refusal,
 )
 from maintops.workflow.proposing import Looked, Proposal, propose
@@ -90,6 +93,50 @@ def test_who_may_approve(by: Identity, who: str, fine: bool) -> None:
             "the plan p1 was approved by its author only (Anna Berg (anna@ctl, as claimed)); somebody else must do it: "
             "maintops approve FILE --by SOMEBODY-ELSE"
         )
+
+
+def test_under_the_authors_login_nobody_approves_without_saying_who() -> None:
+    nobody = Identity("anna@ctl", "anna")
+    with pytest.raises(UsageError, match=r"under this very login: say who approves it \(maintops approve PLAN --by"):
+        approval_of(PLAN, nobody, POLICY, OTHER_NAME, AT, "")
+    assert approval_of(PLAN, nobody, POLICY, ANYONE, AT, "").by == nobody
+    assert approval_of(PLAN, Identity("ben@ctl", "ben"), POLICY, OTHER_NAME, AT, "").by.name == "ben"
+
+
+@pytest.mark.parametrize(
+    ("approvals", "hours", "told"),
+    [
+        ([], 0, ""),
+        ([approval(ANNA)], 0, ""),
+        ([approval()], 0, "plan p1 approved by Ben (ben@ctl, as claimed) at 2026-03-01 09:00 UTC"),
+        ([approval()], 24, ""),
+        ([approval(), approval(Identity("eve@ctl", "Eve"), hours=48)], 0, "plan p1 approved by Eve (eve@ctl, as cl"),
+    ],
+    ids=["nobody", "author", "ben", "expired", "longest"],
+)
+def test_the_approval_that_counts_is_told(approvals: list[Approval], hours: float, told: str) -> None:
+    found = approval_words(PLAN, approvals, POLICY, OTHER_NAME, AT + hours * HOUR)
+    assert (found[: len(told)], bool(found)) == (told, bool(told))
+
+
+def test_a_standard_change_is_approved_beforehand_while_it_holds() -> None:
+    policy = replace(POLICY, approval=Policy.STANDARD)
+    told = "plan p1: a standard change, approved beforehand"
+    assert approval_words(PLAN, [], policy, OTHER_NAME, AT) == told
+    assert approval_words(PLAN, [], policy, OTHER_NAME, AT + 24 * HOUR) == ""
+
+
+def owed(name: str, duty: str = "undrain") -> Owed:
+    return Owed(name, duty, "true", "controller", 9.0, AT)
+
+
+def test_what_a_run_owes_is_told_by_server_and_duty_and_stays_short() -> None:
+    two = middle_words("r1", [owed("web1"), owed("web1", "unsilence"), owed("web 2")], False)
+    assert "are still in the middle of the run r1 (undrain, unsilence owed)" in two
+    assert two.endswith("(maintops obligations --settle -l web1 -l 'web 2')")
+    many = middle_words("r1", [owed(f"web{n}") for n in range(5000)], False)
+    assert many.endswith("(maintops obligations --settle -l SERVER)")
+    assert len(many) < 500
 
 
 def test_a_new_plan_is_made_of_the_same_servers() -> None:

@@ -17,6 +17,7 @@ from maintops.domain.runs import (
     StageBegan,
     StageEnded,
     StageResult,
+    Waved,
 )
 from maintops.domain.windows import Opening
 from maintops.workflow.braking import Brakes
@@ -88,6 +89,8 @@ def test_ctrl_c_twice_says_what_is_in_the_middle_and_calls_nothing_failed() -> N
     assert result.run.state is RunState.CANCELLED
     assert "web2: the run was stopped at once in the middle of PT-500" in result.run.reason
     assert stage.cell("web2", "PT-500")[0] == "unknown"
+    stopped = [one.message for one in stage.events if isinstance(one, Waved) and one.state == "stopped"]
+    assert stopped == ["held: the run was stopped at once"]  # and not that the budget was used up
     assert not [one for one in stage.events if isinstance(one, StageEnded) and one.result is StageResult.FAILED]
 
 
